@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection as Pipe
-from time import perf_counter
-from typing import Any, Final
+from time import perf_counter, process_time
+from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import Text, func, insert, literal, select, update
 
@@ -40,8 +40,23 @@ _BARE_AT_ONCE: Final = (
 )
 
 
+class Spent(NamedTuple):
+    seconds: float
+    processor: float
+    """Seconds of this process, and so of SQLite too, but not of a PostgreSQL server."""
+
+    @classmethod
+    def so_far(cls) -> Self:
+        return cls(perf_counter(), process_time())
+
+    @classmethod
+    def since(cls, began: Spent) -> Self:
+        return cls(perf_counter() - began.seconds, process_time() - began.processor)
+
+
 def measure(per_post: int, size: int, url: str | None = None) -> list[dict[str, float]]:
-    """Rounds of `size` events each, in a process of their own: events per second of both, and `ratio`."""
+    """Rounds of `size` events each, in a process of their own: events per second of both, `ratio`, and the ratio
+    `by_processor` time."""
     with new_database() as fresh, child(_rounds, url or fresh, per_post, size) as (pipe, _):
         done: list[dict[str, float]] = pipe.recv()
         return done
@@ -74,7 +89,8 @@ async def _take_turns(url: str, per_post: int, size: int) -> list[dict[str, floa
     for start in range(0, 2 * size * (ROUNDS + 1), 2 * size):
         bare = await _bare(engine, range(start, start + size))
         full = await _full(engine, accounts, range(start + size, start + 2 * size), per_post)
-        done.append({"ratio": bare / full, "bare": size / bare, "full": size / full})
+        ratios = {"ratio": bare.seconds / full.seconds, "by_processor": bare.processor / full.processor}
+        done.append({**ratios, "bare": size / bare.seconds, "full": size / full.seconds})
     await _expect_delivered(engine, 2 * size * (ROUNDS + 1))
     for account in accounts.values():
         await account.http.aclose()
@@ -114,20 +130,20 @@ async def _name_messages(connection: Connection, numbers: range) -> None:
     await connection.execute(named)
 
 
-async def _bare(engine: Engine, numbers: range) -> float:
+async def _bare(engine: Engine, numbers: range) -> Spent:
     at = SENT_AT * 1000
     ids = [message_id(number) for number in numbers]
-    began = perf_counter()
+    began = Spent.so_far()
     async with writing(engine) as connection:
         raw: Any = (await connection.get_raw_connection()).driver_connection
         if is_sqlite(connection):
             await raw.executemany(_BARE, [(at, at, each) for each in ids])
         else:
             await raw.execute(_BARE_AT_ONCE, ([at] * len(ids), ids))
-    return perf_counter() - began
+    return Spent.since(began)
 
 
-async def _full(engine: Engine, accounts: Mapping[str, Account], numbers: range, per_post: int) -> float:
+async def _full(engine: Engine, accounts: Mapping[str, Account], numbers: range, per_post: int) -> Spent:
     name = next(iter(accounts))
     arrivals = [
         Arrival.packed(name, utc_now(), f"https://hooks.bench.test/webhooks/{name}", "{}", body(part))
@@ -135,9 +151,9 @@ async def _full(engine: Engine, accounts: Mapping[str, Account], numbers: range,
     ]
     async with writing(engine) as connection:
         await connection.run_sync(keep_webhooks, arrivals)
-    began = perf_counter()
+    began = Spent.so_far()
     await process_inbox(engine, accounts)
-    return perf_counter() - began
+    return Spent.since(began)
 
 
 def portions(numbers: range, size: int) -> list[range]:

@@ -25,8 +25,7 @@ from storage.database.engine import Engine
 from web.monitoring.metrics import Limits, Metrics
 from web.monitoring.watching import LIVE, METRICS, READY, watching_routes
 from web.pages.guard import LOCAL_HOSTS
-from web.protocol.connections import KEEP_ALIVE, LARGEST_HEAD, Connection, Connections
-from web.protocol.framing import OneFraming
+from web.protocol.connections import KEEP_ALIVE, Connection, Connections
 from web.webhooks.ingress import HEALTH, create_app
 
 BACKLOG: Final = 2048
@@ -169,12 +168,11 @@ async def _server(
     connections = Connections(WATCHED)
     certificate, key = settings.certificate if settings and settings.certificate else (None, None)
     config = uvicorn.Config(
-        OneFraming(app),
+        app,
         ssl_certfile=certificate,
         ssl_keyfile=key,
         forwarded_allow_ips=["127.0.0.1", "::1", *(settings.trusted_proxies if settings else ())],
         http=cast("type[asyncio.Protocol]", partial(Connection, connections)),
-        h11_max_incomplete_event_size=LARGEST_HEAD,
         ws="none",
         lifespan="on",
         log_config=None,

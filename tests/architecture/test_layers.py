@@ -18,7 +18,7 @@ HOMES = {
     "apprise": {"providers/notify/services.py"},
     "apscheduler": {"scheduler/clock/calendar.py"},
     "aiohttp": {"emulators/webhooks.py"},  # the emulators share nothing of ours
-    "httptools": {"providers/http/connection.py"},
+    "httptools": {"providers/http/connection.py", "web/protocol/strict_http.py"},
     "babel": {"campaigns/phones/country_names.py"},
     "alembic": {"storage/database/schema.py"},
     "jinja2": {
@@ -41,7 +41,7 @@ HOMES = {
     "tomlkit": {"campaigns/spec/toml_edits.py"},
     "uvicorn": {
         "web/server.py",
-        "web/protocol/connections.py",
+        "web/protocol/strict_http.py",
         "emulators/serve.py",
         "emulators/wire.py",
     },

@@ -48,7 +48,7 @@ from web.api.operations import (
 from web.api.problems import MEDIA_TYPE, Problem, no_room, pointer, problem_of
 from web.api.quota import Quota
 from web.pages.site import Site
-from web.protocol.uploads import TooLarge, stored_body
+from web.protocol.uploads import TooLarge, body_of, stored_body
 
 logger = logging.getLogger(__name__)
 
@@ -315,7 +315,7 @@ async def _body(
 
 async def _content(request: Request) -> bytes:
     held, size = [], 0
-    async for chunk in request.stream():
+    async for chunk in body_of(request):
         size += len(chunk)
         if size > LARGEST_BODY:
             raise Problem(413, "too-large", f"The body has more than {LARGEST_BODY} bytes.")

@@ -23,6 +23,7 @@ from campaigns.time.zones import find_zone
 from storage.database.engine import Engine
 from web.look.environment import render, without_commands
 from web.monitoring.cached import Cached
+from web.protocol.uploads import body_of
 
 T = TypeVar("T")
 LARGEST_FORM: Final = 1024 * 1024
@@ -168,9 +169,9 @@ def sentences_of(error: DrumbeatError) -> str:
 
 
 async def form_of(request: Request) -> FormData:
-    """The fields of a form. Raises InvalidInput for one that is too large."""
+    """The fields of a form. Raises InvalidInput for one that is too large or not whole."""
     held, size = [], 0
-    async for chunk in request.stream():
+    async for chunk in body_of(request):
         size += len(chunk)
         if size > LARGEST_FORM:
             raise InvalidInput(f"The form has more than {LARGEST_FORM} bytes.", hint="Use a file.")

@@ -14,10 +14,10 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any, Final
 
-import h11
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from web.protocol.strict_http import StrictHttp
 
 logger = logging.getLogger(__name__)
 _ERRORS: Final = logging.getLogger("uvicorn.error.connection")
@@ -28,12 +28,12 @@ MOST: Final = 1_000
 """Connections."""
 SPARE: Final = 50
 """Additional connections, for monitors."""
-LARGEST_HEAD: Final = 64 * 1024
-"""Bytes of a request's line and headers."""
 HEAD_WITHIN: Final = 10.0
 """Seconds for a new connection's first request to begin and its head to arrive in."""
 BODY_WITHIN: Final = 20.0
-"""Seconds for a body to arrive in."""
+"""Seconds for a body to arrive in, and for what is left of it once its request is answered."""
+SLOWEST: Final = 64 * 1024
+"""Bytes of a body that earn it another second: a list of 64 MB may be sent over a slow line."""
 KEEP_ALIVE: Final = 60.0
 """Seconds for which a connection is kept between two requests."""
 SWEEP: Final = 1.0
@@ -129,14 +129,14 @@ def _places() -> int:
     return MOST if files == RLIM_INFINITY else min(MOST, files // 2)
 
 
-class Connection(H11Protocol):
+class Connection(StrictHttp):
     """One connection, known to all the others."""
 
     def __init__(self, connections: Connections, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = _ERRORS
         self._all = connections
-        self._stage: tuple[object, int] = (None, 0)
+        self._stage = (False, 0)
         self._answered = 0
         self._since = time.monotonic()
         self.closed = False
@@ -145,17 +145,18 @@ class Connection(H11Protocol):
     @property
     def waits(self) -> bool:
         """Whether it is the caller's turn."""
-        return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+        return not self.is_answering
 
     def overdue(self, now: float) -> bool:
         """Whether the caller has taken too long with its request."""
-        stage = (self.conn.their_state, self._answered)
+        stage = (self.reads_body, self._answered)
         if stage != self._stage:
             self._stage, self._since = stage, now
         if not self.waits:
             return False
-        if self.conn.their_state is h11.SEND_BODY:
-            return now - self._since > BODY_WITHIN
+        if self.reads_body:
+            earned = 0 if self.cycle.response_complete else self.body_size / SLOWEST
+            return now - self._since > BODY_WITHIN + earned
         return now - self._since > (KEEP_ALIVE if self._answered else HEAD_WITHIN)
 
     def cut(self) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from campaigns.atomic_files import WholeFile
 from campaigns.errors import InvalidInput
@@ -33,9 +33,19 @@ class TooLarge(InvalidInput):
     """The file is too large."""
 
 
+async def body_of(request: Request) -> AsyncIterator[bytes]:
+    """The request's body piece by piece. Raises InvalidInput if its caller leaves before the end."""
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect as error:
+        raise _damaged() from error
+
+
 @asynccontextmanager
 async def stored_body(request: Request, most: int, ending: str) -> AsyncIterator[tuple[Path, str]]:
-    """The request's body as a file of ours, which is gone at the end, and its SHA-256. Raises TooLarge."""
+    """The request's body as a file of ours, which is gone at the end, and its SHA-256. Raises TooLarge, and
+    InvalidInput if it does not arrive whole."""
     with TemporaryDirectory(prefix="drumbeat-upload-") as folder:
         place = Path(folder, f"list{ending}")
         file = await asyncio.to_thread(WholeFile, place)
@@ -54,7 +64,7 @@ async def _store(request: Request, most: int, file: WholeFile) -> str:
         digest.update(block)
         file.bytes.write(block)
 
-    async for chunk in request.stream():
+    async for chunk in body_of(request):
         size += len(chunk)
         if size > PATIENT * most:
             break
@@ -120,7 +130,7 @@ class _Form:
     """The body of one request as events."""
 
     def __init__(self, request: Request, boundary: bytes, most: int) -> None:
-        self._stream = request.stream()
+        self._stream = body_of(request)
         self._most = most
         self._found: deque[_Part | _End | bytes] = deque()
         self._size = 0

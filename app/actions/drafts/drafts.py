@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -30,6 +30,8 @@ FOLDER: Final = "drafts"
 FILE: Final = "campaign.toml"
 SIGNED: Final = ".by"
 """The file with the name of who changed the draft last."""
+_WORKING: Final = ".list"
+"""The folder of working files about its list."""
 LONGEST_NAME: Final = 80
 LONGEST_FILE_NAME: Final = 200
 """Bytes of a list's name; a file system takes 255, and working files have longer names."""
@@ -154,6 +156,7 @@ def _read(folder: Path) -> Draft:
     name, path = folder.name, folder / FILE
     if folder.is_symlink() or path.is_symlink() or not path.is_file():
         raise NotFound(f"There is no draft {name[:LONGEST_NAME]!r}.")
+    _refuse_links(folder)
     content = read_whole(path)
     digest = hashlib.sha256(content).hexdigest()
     text = content.decode("utf-8", "replace")
@@ -168,6 +171,20 @@ def _read(folder: Path) -> Draft:
     except SpecError as error:
         problem = error
     return Draft(name, folder, path, text, digest, file.data, spec, problem, _list_of(file), file)
+
+
+def _refuse_links(folder: Path) -> None:
+    """Raise NotFound if a working file of the draft is a link, which may lead anywhere, or a pipe or device."""
+    for within, names in ((folder, (SIGNED, _WORKING)), (folder / _WORKING, None)):
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(within) as entries:
+            for entry in entries:
+                is_plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+                if not is_plain and (names is None or entry.name in names):
+                    place = Path(entry.path).relative_to(folder.parent)
+                    raise NotFound(
+                        f"The draft {folder.name!r} cannot be opened: {place} is a link, or no file.",
+                        hint="Delete it in the folder of drafts.",
+                    )
 
 
 def _folder(settings: Settings, name: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from copy import deepcopy
@@ -121,9 +122,13 @@ def _free(folder: Path, filename: str, suffix: str, content: bytes) -> Path:
     stem = re.split(r"[/\\]", filename)[-1].rpartition(".")[0] or filename
     plain = re.sub(r"[^\w-]+", "-", stem).strip("-_")[:_LONGEST].encode()[:_LONGEST].decode(errors="ignore")
     place, number = folder / f"{plain or 'file'}{suffix}", 2
-    while place.exists() and place.read_bytes() != content:
+    while os.path.lexists(place) and not _holds(place, content):
         place, number = folder / f"{plain or 'file'}-{number}{suffix}", number + 1
     return place
+
+
+def _holds(place: Path, content: bytes) -> bool:
+    return place.is_file() and not place.is_symlink() and place.read_bytes() == content
 
 
 def _named(draft: Draft) -> set[str]:

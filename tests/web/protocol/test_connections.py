@@ -18,6 +18,7 @@ from starlette.routing import Route
 import web.protocol.connections
 from app.wiring.settings import Settings
 from storage.database.engine import Engine
+from web.protocol.strict_http import LARGEST_HEAD
 from web.server import WATCHED, _listening, _server, serving
 
 HEALTHY = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -179,7 +180,7 @@ async def test_a_head_that_never_ends_is_read_no_further_than_the_bound(port: in
         caller.writer.write(b"GET /health/live HTTP/1.1\r\n")
         sent = 0
         with suppress(ConnectionError):
-            while sent < 64 * web.protocol.connections.LARGEST_HEAD and not caller.reader.at_eof():
+            while sent < 64 * LARGEST_HEAD and not caller.reader.at_eof():
                 caller.writer.write(b"X-Long: " + b"x" * 8000 + b"\r\n")
                 await caller.writer.drain()
                 sent += 8010

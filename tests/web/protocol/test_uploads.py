@@ -91,3 +91,18 @@ async def test_a_file_that_is_too_large_is_never_handed_on_beyond_its_limit(size
     with pytest.raises(InvalidInput, match="larger than 1 MB"):
         await take()
     assert len(got) <= MOST
+
+
+async def test_a_form_of_many_files_is_read_no_further_than_a_few() -> None:
+    many = b"".join(form(b"x", f"{number}.csv")[:-7] for number in range(10_000)) + b"--B--\r\n"
+    with pytest.raises(InvalidInput, match="did not arrive whole"):
+        await uploaded_file(request(many, 65_536), MOST)
+    found = await uploaded_file(request(many, 100), MOST)
+    with pytest.raises(InvalidInput, match="did not arrive whole"):
+        await taken(found.chunks)
+
+
+async def test_a_part_with_many_headers_is_refused() -> None:
+    body = b"--B\r\n" + b"X-A: b\r\n" * 10_000 + b"\r\nx\r\n--B--\r\n"
+    with pytest.raises(InvalidInput, match="did not arrive whole"):
+        await uploaded_file(request(body, 65_536), MOST)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
+import shutil
 import stat
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,8 @@ from app.actions.drafts.drafts import (
     save_section,
     save_text,
 )
+from app.actions.drafts.lists import receive_list
+from app.actions.drafts.media import receive_media
 from app.views.drafts.drafts import list_drafts, steps_of
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound, SpecError
@@ -89,6 +94,48 @@ async def test_a_link_is_no_draft(settings: Settings, tmp_path: Path) -> None:
             await delete_draft(settings, name)
     assert (outside / "campaign.toml").read_text() == 'name = "linked"\n'
     assert [row.name for row in await list_drafts(settings)] == ["spring"]
+
+
+@pytest.mark.parametrize("name", [".by", ".list", ".list/rejects.csv", ".list/upload.json"])
+async def test_a_working_file_that_is_a_link_or_a_pipe_is_neither_read_nor_written(
+    settings: Settings, tmp_path: Path, name: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "rejects.csv").write_text("theirs")
+    target = outside if name == ".list" else outside / "rejects.csv"
+    draft = await create_draft(settings, "spring", CAMPAIGN)
+    await receive_list(settings, "spring", "a.csv", pieces(b"phone\n+447700900001\n"))
+    for make in (lambda place: place.symlink_to(target), os.mkfifo):
+        place = draft.folder / name
+        shutil.rmtree(place, ignore_errors=True)
+        place.unlink(missing_ok=True)
+        make(place)
+        for act in (
+            open_draft(settings, "spring"),
+            receive_list(settings, "spring", "b.csv", pieces(b"phone\n+447700900002\n")),
+            receive_media(settings, "spring", "content.video", "a.mp4", pieces(b"x")),
+            save_section(settings, "spring", {"category": "utility"}, None),
+        ):
+            with pytest.raises(NotFound, match=f"spring/{name} is a link, or no file"):
+                await act
+        assert await list_drafts(settings) == []
+    assert {path.name: path.read_text() for path in outside.iterdir()} == {"rejects.csv": "theirs"}
+
+
+async def test_media_take_no_place_of_a_link(settings: Settings, tmp_path: Path) -> None:
+    draft = await create_draft(settings, "spring", CAMPAIGN)
+    content = b"%PDF-1.7\n%%EOF\n"
+    (tmp_path / "theirs.pdf").write_bytes(content)
+    (draft.folder / "a.pdf").symlink_to(tmp_path / "theirs.pdf")
+    (draft.folder / "a-2.pdf").symlink_to("/dev/zero")
+    await receive_media(settings, "spring", "content.document", "a.pdf", pieces(content))
+    assert (draft.folder / "a-3.pdf").read_bytes() == content
+    assert (draft.folder / "a.pdf").is_symlink()
+
+
+async def pieces(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 async def test_a_name_is_taken_once(settings: Settings) -> None:
