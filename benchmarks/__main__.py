@@ -18,6 +18,7 @@ from benchmarks import (
     jobs,
     pacing,
     pages,
+    polling,
     purging,
     reports,
     sending,
@@ -36,6 +37,7 @@ BENCHES: Mapping[str, Callable[[], bool]] = {
     "purging": purging.report,
     "commands": commands.report,
     "pages": pages.report,
+    "polling": polling.report,
     "estimating": estimating.report,
     "reports": reports.report,
 }
@@ -43,6 +45,7 @@ LARGE: Mapping[str, Callable[[], bool]] = {
     "jobs": partial(jobs.report, (*jobs.SIZES, jobs.LARGE)),
     "memory": partial(sending.report_memory, 1_000_000),
     "purging": partial(purging.report, purging.LARGE),
+    "polling": partial(polling.report, hour=True),
     "estimating": partial(estimating.report, estimating.MILLION),
     "reports": partial(reports.report, long=True),
 }

@@ -100,7 +100,7 @@ async def answers(size: int, kind: str) -> dict[str, float]:
 
 async def _seconds(engine: Engine, settings: Settings, page: str) -> float:
     took = []
-    session = await _session(engine)
+    session = await admin_session(engine)
     for _ in range(ASKED):
         # A new server each time: none answers from what it has read for another viewer.
         transport = httpx.ASGITransport(pages_app(engine, settings))
@@ -117,7 +117,7 @@ async def _seconds(engine: Engine, settings: Settings, page: str) -> float:
 _SESSIONS: Final[dict[str, str]] = {}
 
 
-async def _session(engine: Engine) -> str:
+async def admin_session(engine: Engine) -> str:
     """A logged-in admin's; one for each database."""
     url = str(engine.url)
     if url not in _SESSIONS:
@@ -138,7 +138,7 @@ async def sent(size: int, port: int, *, watched: bool) -> dict[str, float]:
         account = meta_account(port, Path(folder), rate=RATE)
         settings = Settings(url, {ACCOUNT: account})
         async with serving(engine, settings, "127.0.0.1", 0, pages=True) as address:
-            session = await _session(engine)
+            session = await admin_session(engine)
             crowd = await _crowd(address, session) if watched else None
             await run(engine, settings.accounts, until_idle=True, wait_receipts=timedelta())
             if crowd is not None:
