@@ -24,6 +24,7 @@ from scheduler.clock.launch import launch_due
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.sending.lanes import ensure_lanes
 from storage.tables import attempts, budgets, campaigns, jobs, purged_jobs, runs
+from storage.views import live
 from storage.views.costs import costs_so_far
 from storage.views.live import calls_per_run, recent_pace
 from tests.storage.database.test_plans import statements, whole_reads
@@ -108,7 +109,7 @@ async def test_many_campaigns_take_no_more_statements_than_few(engine: Engine) -
     assert await asked_by_each() == few
 
 
-async def test_the_pace_of_many_is_that_of_each(engine: Engine) -> None:
+async def test_the_pace_of_many_is_that_of_each(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     await under_way(engine, ["spring", "summer"], 100)
     short = {"each": timedelta(seconds=5), "many": 3}
     async with reading(engine) as connection:
@@ -117,6 +118,8 @@ async def test_the_pace_of_many_is_that_of_each(engine: Engine) -> None:
             pace = await recent_pace(connection, [run], later(31), **short)
             assert together[run] == sum(pace.counts)
         assert together[1] > 0
+        monkeypatch.setattr(live, "CALLS", 5)
+        assert (await calls_per_run(connection, [1, 2], later(31), **short))[1] > 0, "each has its own newest"
 
 
 async def test_the_list_has_what_each_cost_and_its_budget(engine: Engine) -> None:
