@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Final
+
 
 def percent(share: float | None) -> str:
     """`60.5%`, or `-` where there is no share."""
@@ -11,6 +14,37 @@ def percent(share: float | None) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 message`, `2,000 messages`"""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+@dataclass(frozen=True, slots=True)
+class PaceUnit:
+    """The time in which a pace is counted."""
+
+    name: str
+    seconds: int
+    each: str
+    """`a second`."""
+
+
+_UNITS: Final = (
+    PaceUnit("second", 1, "a second"),
+    PaceUnit("minute", 60, "a minute"),
+    PaceUnit("hour", 3600, "an hour"),
+)
+_FEW: Final = 2
+"""Fewer in a unit are counted in the next longer one."""
+
+
+def unit_of(per_second: float) -> PaceUnit:
+    """The shortest unit in which there are at least two."""
+    return next((unit for unit in _UNITS if per_second * unit.seconds >= _FEW), _UNITS[-1])
+
+
+def paced(per_second: float, unit: PaceUnit | None = None) -> str:
+    """`80 a second`, `90 a minute`, `4.5 an hour`; `0` for none."""
+    unit = unit or unit_of(per_second)
+    number = per_second * unit.seconds
+    return f"{number:,.{0 if number >= 10 else 1}f}".removesuffix(".0") + f" {unit.each}" if number else "0"
 
 
 class Share(float):

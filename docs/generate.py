@@ -20,7 +20,7 @@ from generate_lists import codes_page, reasons_page, states_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from app.wiring.settings import ApprovalSettings, DatabaseSettings, RetentionSettings
+from app.wiring.settings import ApprovalSettings, DatabaseSettings, DraftsSettings, RetentionSettings
 from campaigns.message.action_spec import (
     CatalogSpec,
     FlowSpec,
@@ -155,6 +155,7 @@ def _settings_parts() -> Iterator[str]:
     yield _table("[database]", DatabaseSettings)
     yield _table("[approval]", ApprovalSettings)
     yield _table("[retention]", RetentionSettings)
+    yield _table("[drafts]", DraftsSettings)
     yield _table("[[notify]]", NotifySettings)
     for name in sorted(ADAPTERS):
         account = adapter_class(name).account_settings

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Final
 
+from app.actions.drafts.unnamed import count_unnamed, delete_unnamed
 from app.wiring.rights import act
+from app.wiring.settings import Settings
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.purge import Plan, carry_out, plan_purge
 from storage.database.engine import Engine
 from storage.database.vacuum import free_space
 
+DRAFT_MEDIA: Final = "draft_media"
 
-async def plan_of_purge(engine: Engine, older_than: timedelta, *, now: Now = utc_now) -> Plan:
-    """What ended that long ago, and how many rows it has. Raises UsageError if the age is too short."""
-    return await plan_purge(engine, now(), older_than)
+
+async def plan_of_purge(
+    engine: Engine, settings: Settings, older_than: timedelta, *, now: Now = utc_now
+) -> Plan:
+    """What ended that long ago, and how many rows and files it has. Raises UsageError if the age is too short."""
+    plan = await plan_purge(engine, now(), older_than)
+    plan.rows[DRAFT_MEDIA] = await asyncio.to_thread(count_unnamed, settings, plan.before)
+    return plan
 
 
 @act("database.purge", about=None)
 async def purge_database(
     engine: Engine,
+    settings: Settings,
     plan: Plan,
     progress: Callable[[int], None] | None = None,
     *,
     now: Now = utc_now,
 ) -> dict[str, int]:
-    """Delete what the plan lists; returns the rows of each kind."""
-    return await carry_out(engine, plan, now(), progress)
+    """Delete what the plan lists; returns the rows, or files, of each kind."""
+    deleted = await carry_out(engine, plan, now(), progress)
+    return {**deleted, DRAFT_MEDIA: await asyncio.to_thread(delete_unnamed, settings, plan.before)}
 
 
 @act("database.shrink", about=None)

@@ -17,7 +17,7 @@ ENDED: Final = {
     "expired": "`expires_after` or `ends_at` passed before the message could be sent.",
     "run_cancelled": "The campaign was cancelled before the message's turn came.",
     "window_closed": "The person's 24-hour window is closed and the campaign has no template to send instead.",
-    "same_person": "The list names the person twice, and another message of the run is theirs.",
+    "same_person": "The list has the person twice; they get the run's other message.",
     "no_consent": "The campaign requires consent, and the row has none, or one that is too old.",
     "holdout": "The person is in the holdout group, which gets nothing so that the campaign can be measured.",
     "destination_blocked": "Messages of this kind may not be sent to this country.",
@@ -33,19 +33,19 @@ ENDED: Final = {
 WAITS: Final = {
     "pacing": "It is not its turn yet: the pace allows no more now.",
     "run_state": "The campaign is paused.",
-    "retry": "The last call was not sent, or the provider was busy or could not fetch a medium; it is retried.",
-    "alone": "The call with several messages was refused as a whole; next it is sent alone.",
-    "lane_paused": "The sender cannot send now; see its reason.",
-    "campaign_paused": "The provider refused the account or the content; the campaign is paused.",
-    "message_refused": "The message was refused as it is written, as are all so far; the campaign pauses after a few.",
-    "pair_limit": "This person got too many messages in a short time; other recipients do not wait.",
+    "retry": "The call did not go out, or the provider was busy or could not fetch the file; it is tried again.",
+    "alone": "The provider refused the call that it shared with other messages; it is sent alone next.",
+    "lane_paused": "Its sender is paused; the reason beside the sender says why and what to do.",
+    "campaign_paused": "The provider refused the account or the content, so the campaign is paused; see its reason.",
+    "message_refused": "The provider refused the message as it is written, as all so far; soon the campaign is paused.",
+    "pair_limit": "The person got several messages in a short time; it is sent a little later, others do not wait.",
     "spared_by_provider": "The provider limits messages to this person for now, for at least a day.",
     "variant": "The person is not in the variant test; it is sent once the winner is chosen.",
     "window": "The person's 24-hour window is closed; it is sent when the person writes.",
     "frequency_cap": "The person has received as many messages as a cap allows; it is sent when the cap allows more.",
     "min_gap": "The person got a message a short time ago, and `contact_gap` has not passed.",
     "hours": "It is outside the allowed hours in the person's time zone.",
-    "budget": "The day's or month's budget is used up; or the run's, or it has no price, and the run is paused.",
+    "budget": "The budget has no room for it, or it has no known price in the budget's currency.",
     "tier": "The account has reached as many people in 24 hours as its tier allows.",
     "ramp": "This sender has sent as many messages of the campaign today as the ramp allows.",
     "window_unknown": "The provider is being asked whether the person's 24-hour window is open.",
@@ -59,7 +59,7 @@ WAITS: Final = {
 """What each `held_by` of a pending job means."""
 FORESEEN: Final = {
     **WAITS,
-    "budget": "No price is known in the currency of its budget; set rates or price of the account.",
+    "budget": "No price of it is known in its budget's currency: import a rate card, or set the account's price.",
 }
 """The same in an estimate, where only a missing price makes a budget hold a message."""
 

@@ -146,6 +146,15 @@ class RetentionSettings(BaseModel):
         return {kind: age for kind, age in self if age is not None}
 
 
+class DraftsSettings(BaseModel):
+    """How much disk space the drafts of the pages may take, with their lists and uploaded media."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    max_mb: int = Field(default=512, ge=1, description="MB that one draft may hold")
+    max_mb_together: int = Field(default=10_240, ge=1, description="MB that all drafts together may hold")
+
+
 class _Written(BaseModel):
     """The three sources laid over each other: flags, environment, file."""
 
@@ -158,6 +167,7 @@ class _Written(BaseModel):
     caps: list[CapSpec] = Field(default_factory=list)
     approval: ApprovalSettings = Field(default_factory=ApprovalSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    drafts: DraftsSettings = Field(default_factory=DraftsSettings)
     notify: list[NotifySettings] = Field(default_factory=list)
 
     @field_validator("notify")
@@ -193,6 +203,8 @@ class Settings:
     """Whether somebody else must approve than who loaded the campaign."""
     notify: tuple[NotifySettings, ...] = ()
     """Whom to notify of what."""
+    drafts: DraftsSettings = field(default_factory=DraftsSettings)
+    """How much room drafts may take."""
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -251,6 +263,7 @@ def load_settings(
         tuple(written.server.trusted_proxies),
         written.approval.second_person,
         tuple(written.notify),
+        written.drafts,
     )
 
 

@@ -88,7 +88,7 @@ class LaneExecutor:
         rest = retry_delay(lane.failures, None, self._jitter)
         try:
             async with writing(self._engine) as connection:
-                reason = f"sending met an error ({type(error).__name__}); the log says where"
+                reason = f"sending met an error ({type(error).__name__}); it is tried again, the log has the details"
                 await pause_lane(connection, lane.name, reason, lane.now() + rest, holder=self.holder)
         except Exception as failed:
             self._log("A lane could not be paused", failed, {"action": "pause_failed", "lane": lane.name})

@@ -80,5 +80,5 @@ class _Worker:
         logger.error("%s is not in this worker's drumbeat.toml.", name, extra={"action": "lane_unknown"})
         some = next(iter(self._lanes.values()))
         async with writing(self._engine) as connection:
-            reason = f"the drumbeat.toml of {self._executor.holder} has no such sender"
+            reason = f"the drumbeat.toml of {self._executor.holder} has no such sender: add it there"
             await pause_lane(connection, name, reason, some.now() + UNKNOWN_LANE)

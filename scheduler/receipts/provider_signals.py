@@ -13,6 +13,7 @@ from campaigns.outcomes import FailureKind
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import JobState
 from providers.events import Effect
+from scheduler.sending.lane_health import with_advice
 from scheduler.sending.lanes import Account
 from scheduler.sending.limits import change_limit
 from scheduler.sending.template_pauses import (
@@ -35,6 +36,7 @@ from storage.sending.optouts import PreferenceChange, add_preferences
 
 ACCOUNT_STOPPED: Final = "account_stopped"
 ACCOUNT_RESTRICTED: Final = "account_restricted"
+_LIFTED: Final = "resume the campaign once the provider has lifted that"
 ABOUT_LIMITS: Final = ("phone_number_", "business_capability_")
 """How the kinds of notices begin after which quality, throughput, name or limit of a number may be other ones."""
 CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -66,9 +68,9 @@ async def handle_failures(
                 )
                 await add_preferences(connection, account.name, [change])
             case FailureKind.CAMPAIGN:
-                await pause_run(connection, failure.run_id, reason, now)
+                await pause_run(connection, failure.run_id, with_advice(reason), now)
             case FailureKind.LANE:
-                await pause_lane(connection, failure.lane, reason, None, stays=True)
+                await pause_lane(connection, failure.lane, with_advice(reason), None, stays=True)
             case FailureKind.USE_TEMPLATE:
                 in_closed_windows.append(failure)
             case _:
@@ -131,10 +133,10 @@ async def _handle_notice(connection: Connection, account: Account, item: NewNoti
             for lane in _lanes(account):
                 await resume_lane(connection, lane, _stopped(item.undoes or item.subject))
         case Effect.TEMPLATES_RESTRICTED:
-            reason = f"{ACCOUNT_RESTRICTED}: no templates ({item.text})"
+            reason = f"{ACCOUNT_RESTRICTED}: it may send no templates now ({item.text}); {_LIFTED}"
             await pause_runs(connection, name, reason, _sends_templates, now)
         case Effect.FREE_FORM_RESTRICTED:
-            reason = f"{ACCOUNT_RESTRICTED}: templates only ({item.text})"
+            reason = f"{ACCOUNT_RESTRICTED}: it may send templates only now ({item.text}); {_LIFTED}"
             await pause_runs(connection, name, reason, _sends_free_form, now)
 
 

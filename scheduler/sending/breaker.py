@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
 import orjson
 
@@ -18,6 +19,7 @@ from storage.database.engine import Connection, Engine, reading, writing
 from storage.runs.breaker import FailingRun, failing_runs, most_frequent, worst_stretch
 from storage.runs.runs import pause_run
 
+ADVICE: Final = "; see why in the failures of its report, then resume or cancel the campaign"
 logger = logging.getLogger(__name__)
 
 
@@ -46,7 +48,7 @@ async def _reason(connection: Connection, run: FailingRun) -> str | None:
         if worst is not None and worst.failed * 100 > breaker.percent * breaker.of_last:
             often = await most_frequent(connection, run.id, worst, breaker.of_last)
             most = f", most with {often}" if often else ""
-            return f"breaker: {worst.failed} of {breaker.of_last} messages in a row failed{most}"
+            return f"breaker: {worst.failed} of {breaker.of_last} messages in a row failed{most}{ADVICE}"
     return None
 
 

@@ -31,8 +31,14 @@ WAITS_FOR_EVENT: Final = (Rule.WINDOW, Rule.WINDOW_UNKNOWN, Rule.VARIANT)
 SETTLING: Final = timedelta(seconds=0.5)
 """After it a full budget or cap is checked again: the calls under way have mostly ended, and a refused message frees
 its room."""
-BUDGET_REACHED: Final = "budget_reached: the next message would cost more than is left"
-UNPRICED: Final = "unpriced: a budget needs prices in its currency; set rates or price of the account"
+BUDGET_REACHED: Final = (
+    "budget_reached: the next message would cost more than is left of the budget; "
+    "the campaign goes on once the budget is raised"
+)
+UNPRICED: Final = (
+    "unpriced: no price of the next message is known in the budget's currency, so it cannot be kept within the budget; "
+    "import a rate card in that currency, or set the account's price, then resume the campaign"
+)
 
 
 async def decide_claim(

@@ -56,7 +56,7 @@ class FirstMessages:
             refusal = await newest_refusal(self._connection, self._run.id)
             reason = (
                 f"{refusal} (all of the first {refused} messages were refused: fix the template, the content or the "
-                "list, then go on with `drumbeat campaign resume`)"
+                "list, then resume the campaign)"
             )
             await pause_run(self._connection, self._run.id, reason, self._now)
 

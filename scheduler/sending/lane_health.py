@@ -71,7 +71,7 @@ class LaneHealth:
                 self._note_sender_refused(text_of(result))
             case Refused(kind=FailureKind.CAMPAIGN):
                 self.halted = True
-                self._store.finished.run_pauses.setdefault(run_id, text_of(result))
+                self._store.finished.run_pauses.setdefault(run_id, with_advice(text_of(result)))
                 logger.info("The campaign is paused: %s", text_of(result), extra={"action": "run_paused"})
             case _:
                 pass
@@ -107,6 +107,13 @@ class LaneHealth:
             self._backed_off = True
             self._lane.failures += 1
         return retry_delay(self._lane.failures, asked, self._jitter)
+
+
+def with_advice(refusal: str) -> str:
+    """The reason of a pause that only a person ends, because the provider refuses the account, sender or content."""
+    return (
+        f"{refusal} (refused by the provider: correct it there or in the campaign, then resume the campaign)"
+    )
 
 
 def text_of(refused: Refused) -> str:

@@ -48,7 +48,7 @@ async def stop_template(
     connection: Connection, account: str, template: Named, why: str, now: datetime
 ) -> None:
     """Pause the account's runs that send the template."""
-    reason = f"{template.reason(TEMPLATE_STOPPED)}({why})"
+    reason = f"{template.reason(TEMPLATE_STOPPED)}({why}; it goes on once it is approved again)"
     await pause_runs(connection, account, reason, template.is_sent_by, now)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -112,6 +113,37 @@ async def costs_so_far(connection: AsyncConnection, campaign_ids: Sequence[int])
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What those messages of a run cost that are of one country or category and one currency (None: no price is known
+    of them)."""
+
+    campaign: str
+    launched_at: datetime
+    group: str | None
+    currency: str | None
+    actual: Decimal
+    unsettled: Decimal
+    unpriced: int
+
+
+async def spent_since(
+    connection: AsyncConnection, since: datetime, group: Literal["country", "category"]
+) -> list[Spent]:
+    """Of each run that was launched since then, by country or category; tests cost money too."""
+    charge = _charges(_ledger(select(runs.c.id).where(runs.c.launched_at >= since)))
+    groups = (campaigns.c.name, runs.c.launched_at, charge.c[group], charge.c.currency)
+    sums = [func.sum(charge.c[name]) for name in ("actual", "unsettled", "unpriced")]
+    of_runs = charge.join(runs, runs.c.id == charge.c.run_id).join(
+        campaigns, campaigns.c.id == runs.c.campaign_id
+    )
+    found = select(*groups, *sums).select_from(of_runs).group_by(runs.c.id, *groups)
+    return [
+        Spent(name, at, key, currency, from_micros(int(actual)), from_micros(int(unsettled)), int(unpriced))
+        for name, at, key, currency, actual, unsettled, unpriced in await connection.execute(found)
+    ]
+
+
 _GROUPS: Final = ("country", "category", "form", "card_id")
 _SUMS: Final = ("messages", "estimated", "actual", "unsettled", "unpriced")
 
@@ -130,7 +162,7 @@ def _ledger(wanted: Select[tuple[int]] | Sequence[int]) -> CTE:
     category = func.coalesce(both.category, campaigns.c.category).label("category")
     of_campaigns = runs.join(campaigns, campaigns.c.id == runs.c.campaign_id)
     return (
-        select(runs.c.campaign_id, category, *columns)
+        select(both.run_id, runs.c.campaign_id, category, *columns)
         .join(of_campaigns, runs.c.id == both.run_id)
         .cte("ledger")
     )
@@ -162,7 +194,7 @@ def _charges(ledger: CTE) -> Subquery:
     # A message that failed without a named charge owes nothing.
     owing = ~settled & ~row.failed
     nothing = literal(0, BigInteger)
-    groups = (row.campaign_id, row.region.label("country"), row.category, row.form, row.card_id)
+    groups = (row.run_id, row.campaign_id, row.region.label("country"), row.category, row.form, row.card_id)
     charged = select(
         *groups,
         charged_in.label("currency"),

@@ -67,6 +67,12 @@ class Pace:
         seconds = self.each.total_seconds()
         return [(self.begin + self.each * place, count / seconds) for place, count in enumerate(self.counts)]
 
+    def begun(self, least: int) -> Pace:
+        """Without the stretches before the first call, but `least` of them at least."""
+        first = next((place for place, count in enumerate(self.counts) if count), 0)
+        first = max(0, min(first - 1, len(self.counts) - least))
+        return Pace(self.begin + self.each * first, self.each, self.counts[first:])
+
 
 async def recent_pace(
     connection: AsyncConnection, run_ids: Sequence[int], now: datetime, *, each: timedelta, many: int
@@ -105,7 +111,12 @@ async def calls_per_run(
     end = to_millis(now) // wide * wide
     given = table_of(connection, [{"run_id": one} for one in run_ids], run_id=Id)
     other = attempts.alias("other")
-    newest = select(func.max(other.c.id)).where(other.c.run_id == given.c.run_id).scalar_subquery()
+    newest = (
+        select(func.max(other.c.id))
+        .where(other.c.run_id == given.c.run_id)
+        .correlate(given)
+        .scalar_subquery()
+    )
     at = type_coerce(attempts.c.intent_at, BigInteger)
     counted = (
         select(func.count())
@@ -119,3 +130,36 @@ async def calls_per_run(
         .scalar_subquery()
     )
     return dict((await connection.execute(select(given.c.run_id, counted))).all())
+
+
+@dataclass(frozen=True, slots=True)
+class LastCalls:
+    """The newest call of a run, and the one that was `apart` calls before it."""
+
+    newest: datetime
+    before: datetime
+    apart: int
+
+    @property
+    def gap(self) -> timedelta:
+        """The mean time between two of them."""
+        return (self.newest - self.before) / self.apart
+
+
+async def last_calls(connection: AsyncConnection, run_ids: Sequence[int], apart: int) -> dict[int, LastCalls]:
+    """Of each of these runs that has so many; in one statement, however many runs there are."""
+    if not run_ids:
+        return {}
+    given = table_of(connection, [{"run_id": one} for one in run_ids], run_id=Id)
+    moments = [
+        select(attempts.c.intent_at)
+        .where(attempts.c.run_id == given.c.run_id)
+        .order_by(attempts.c.id.desc())
+        .limit(1)
+        .offset(offset)
+        .correlate(given)
+        .scalar_subquery()
+        for offset in (0, apart)
+    ]
+    found = await connection.execute(select(given.c.run_id, *moments))
+    return {run: LastCalls(newest, before, apart) for run, newest, before in found if before is not None}

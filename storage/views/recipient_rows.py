@@ -14,6 +14,7 @@ from campaigns.money.costs import NO_CURRENCY, from_micros
 from campaigns.states import CampaignState, JobState
 from storage.audience.campaigns import Campaign
 from storage.database.engine import allow_silence, is_sqlite
+from storage.receipts.user_ids import numbers_of_placeholders
 from storage.runs.editions import of_audience
 from storage.sending.erased import ERASED
 from storage.tables import imports, jobs, recipients
@@ -59,10 +60,12 @@ async def stream_recipients(
     if limit is None:
         await allow_silence(connection)
     streamed = await connection.stream(query.limit(limit).execution_options(yield_per=PAGE))
-    async for row in streamed.mappings():
-        found = dict(row)
-        own = {"vars": orjson.loads(found["vars"]), "send_at": found["send_at"]} if not_reached else {}
-        yield {**_recipient(found), **own}
+    async for rows in streamed.mappings().partitions(PAGE):
+        numbers = await numbers_of_placeholders(connection, [row["phone"] for row in rows])
+        for row in rows:
+            found = {**row, "phone": numbers.get(row["phone"], row["phone"])}
+            own = {"vars": orjson.loads(found["vars"]), "send_at": found["send_at"]} if not_reached else {}
+            yield {**_recipient(found), **own}
 
 
 def _first_ended(connection: AsyncConnection, scope: Scope, limit: int) -> Select[tuple[int]]:

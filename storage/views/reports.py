@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState
 from storage.audience.campaigns import Campaign
 from storage.database.engine import looking_up
+from storage.receipts.user_ids import numbers_of_placeholders
 from storage.retention.purged_totals import JobGroup
 from storage.runs.editions import of_audience
 from storage.runs.replies import is_reply
@@ -240,7 +241,14 @@ async def failures(
             text=known.text or example.text,
             example=known.example or example.phone,
         )
-    return _failures_with(list(found.values()), await scope.purged_jobs(connection))
+    shown = await _by_number(connection, list(found.values()))
+    return _failures_with(shown, await scope.purged_jobs(connection))
+
+
+async def _by_number(connection: AsyncConnection, found: Sequence[Failure]) -> list[Failure]:
+    """Each example by its number, where one of a user id was learnt by now."""
+    numbers = await numbers_of_placeholders(connection, [one.example for one in found if one.example])
+    return [replace(one, example=numbers.get(one.example or "", one.example)) for one in found]
 
 
 async def _cancelled_before_launch(connection: AsyncConnection, campaign: Campaign) -> list[Failure]:

@@ -12,6 +12,7 @@ from app.wiring.context import Context
 from terminal.commands.options import DurationType, confirm, json_option, run_async, yes_option
 
 if TYPE_CHECKING:
+    from app.wiring.settings import Settings
     from scheduler.actions.purge import Plan
     from storage.database.engine import Engine
 
@@ -23,6 +24,7 @@ _NAMES: Final = {
     "tier": "people reached, as counted for an account's tier",
     "unmatched": "reports of unknown messages",
     "media": "media files of ended campaigns",
+    "draft_media": "uploaded media files that no draft names",
     "media_ids": "ids of uploaded media files that have expired",
     "webhooks": "stored webhooks",
     "inbound": "messages from people",
@@ -63,10 +65,10 @@ async def _purge(
     from terminal.output import print_text
 
     async with context.database() as engine:
-        plan = await plan_of_purge(engine, older_than)
+        plan = await plan_of_purge(engine, context.settings, older_than)
         if not as_json:
             _print_plan(plan)
-        deleted = {} if dry_run else await _carry_out(engine, plan, yes)
+        deleted = {} if dry_run else await _carry_out(engine, context.settings, plan, yes)
         if vacuum and not dry_run:
             await shrink_database(engine)
     if as_json:
@@ -77,7 +79,7 @@ async def _purge(
         )
 
 
-async def _carry_out(engine: Engine, plan: Plan, yes: bool) -> dict[str, int]:
+async def _carry_out(engine: Engine, settings: Settings, plan: Plan, yes: bool) -> dict[str, int]:
     from app.actions.purging import purge_database
     from terminal.progress import row_counter
 
@@ -85,7 +87,7 @@ async def _carry_out(engine: Engine, plan: Plan, yes: bool) -> dict[str, int]:
         return {}
     confirm("Delete this for good?", yes)
     with row_counter() as progress:
-        return await purge_database(engine, plan, progress)
+        return await purge_database(engine, settings, plan, progress)
 
 
 def _print_plan(plan: Plan) -> None:

@@ -22,6 +22,7 @@ from scheduler.actions.budget import BudgetChange, change_budget
 from scheduler.actions.control import resume
 from scheduler.clock.progress import RunSummary
 from scheduler.clock.runner import run
+from scheduler.sending.breaker import ADVICE
 from storage.database.engine import Engine, reading
 from storage.runs.campaign_events import list_campaign_events
 from storage.tables import budgets, campaigns
@@ -201,7 +202,9 @@ async def test_without_a_price_nothing_is_sent_on_a_budget(engine: Engine, tmp_p
     transport = InMemory(Settings())
     summary = await go(engine, tmp_path, transport)
     assert await transport.ledger() == []
-    assert "unpriced" in " ".join(summary.stopped_by)
+    (stopped,) = summary.stopped_by
+    assert "unpriced: no price" in stopped
+    assert "import a rate card" in stopped, "what to do"
 
 
 async def test_the_providers_report_settles_the_reservation(world: World) -> None:
@@ -258,5 +261,5 @@ async def test_the_breaker_sees_failures_that_are_asked_for_later(sqlite_world: 
     watched = spec(breaker={"percent": 25, "of_last": 10})
     await store_people(sqlite_world.engine, watched, people, rotate=0, start_at=EPOCH)
     summary = await sqlite_world.run()
-    reason = "breaker: 3 of 10 messages in a row failed, most with Number is not on WhatsApp"
+    reason = f"breaker: 3 of 10 messages in a row failed, most with Number is not on WhatsApp{ADVICE}"
     assert summary.stopped_by == (f"spring is paused: {reason}",)

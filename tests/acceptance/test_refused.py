@@ -187,7 +187,7 @@ async def test_a_refusal_that_is_the_campaigns_fault_pauses_it_after_a_few_and_l
     assert len(bench.met) == len(set(bench.met)) == 5
     assert await bench.states() == {"pending": 60}
     reason = await why_paused(bench)
-    for part in ("132012", "expected IMAGE", "fix the template", "drumbeat campaign resume"):
+    for part in ("132012", "expected IMAGE", "fix the template", "then resume the campaign"):
         assert part in reason
     await resume(engine, "spring", now=lambda: bench.at)
     await bench.run_at(10)

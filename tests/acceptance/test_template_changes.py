@@ -184,7 +184,7 @@ async def test_the_list_stops_and_resumes_as_the_events_do(shop: Shop, status: s
     state, reason = await shop.state()
     assert (state, reason) == (
         RunState.PAUSED,
-        f"template_stopped: order_confirmation en (its status is {status})",
+        f"template_stopped: order_confirmation en (its status is {status}; it goes on once it is approved again)",
     )
     await shop.put("templates", {"name": ORDER["name"], "language": "en", "status": "APPROVED"})
     await shop.sync()

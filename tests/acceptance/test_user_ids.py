@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from app.views.people.contact_pages import contacts_page
+from app.views.people.people import Asked, people_page
+from app.views.people.person_story import person_story
+from app.views.people.recipient_timeline import recipient_timeline
+from app.wiring.settings import Settings as AppSettings
 from campaigns.intake.model import IntakeOptions, UserIds
 from campaigns.phones.user_ids import name_of
 from campaigns.states import JobState
@@ -18,12 +23,15 @@ from scheduler.audience.load import check, load
 from scheduler.audience.sendability import user_ids_of
 from scheduler.clock.launch import launch_due
 from scheduler.clock.runner import run
+from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.same_person import SAME_PERSON, one_for_each_person
 from storage.receipts.user_ids import learn_numbers, learn_other_numbers
 from storage.sending.intents import claim_due
 from storage.sending.optouts import PreferenceChange, add_preferences
 from storage.tables import jobs, recipients, rejects
+from storage.views.recipient_rows import stream_recipients
+from storage.views.reports import failures
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, later, spec, store_campaign, store_people
@@ -160,3 +168,35 @@ async def test_a_shift_skips_the_second_message_to_a_person(sqlite_engine: Engin
     assert [message["to"] for message in await emulator.ledger()] == [ADA[1:]]
     reasons = {row.phone: row.reason for row in await job_rows(sqlite_engine)}
     assert reasons == {ADA: None, name_of("shop", "GB.1"): SAME_PERSON}
+
+
+async def test_a_person_is_shown_and_found_by_the_number_that_was_learnt_later(engine: Engine) -> None:
+    """By `why`, in lists of people and in reports; what was sent stays as it was."""
+    bo, settings = "+447700900002", AppSettings("sqlite://")
+    await store_people(
+        engine, spec(provider="shop", senders=["one"]), [ADA, BO, CY], rotate=0, start_at=later(0)
+    )
+    await launch_due(engine, now=lambda: later(1))
+    async with writing(engine) as connection:
+        failed = {"state": "failed", "reason": "refused", "code": "131026"}
+        await connection.execute(update(jobs).where(jobs.c.phone == BO).values(**failed))
+        await learn_numbers(connection, "shop", {"GB.2": bo}, later(2))
+    async with reading(engine) as connection:
+        for asked in (bo, BO):
+            why = (await recipient_timeline(connection, settings, "spring", asked)).json
+            assert (why["phone"], why["listed_as"], why["state"]) == (bo, BO, "failed")
+        story = await person_story(connection, settings, "spring", bo)
+        assert (story.phone, story.cells["first_name"]) == (bo, "Ada")
+        assert "listed_as" not in (await recipient_timeline(connection, settings, "spring", ADA)).json
+        campaign = await require(connection, "spring")
+        listed = [row["phone"] async for row in stream_recipients(connection, campaign)]
+        assert sorted(listed) == sorted([ADA, bo, CY]), "nobody knows Cy's number"
+        page = await people_page(connection, "spring", Asked(), later(3))
+        assert {line.row.phone for line in page.people} == {ADA, bo, CY}
+        found = await people_page(connection, "spring", Asked(search=bo), later(3))
+        assert [line.row.phone for line in found.people] == [bo]
+        [failure] = await failures(connection, campaign)
+        assert failure.example == bo
+        searched = await contacts_page(connection, "Ada")
+        assert {person.phone for person in searched.found} == {ADA, bo, CY}
+    assert {row.phone for row in await job_rows(engine)} == {ADA, BO, CY}

@@ -22,6 +22,22 @@ from app.actions.steering import (
     set_budget,
 )
 from app.actions.testing import send_test
+from app.views.answers import (
+    Approved,
+    Backfilled,
+    BudgetChanged,
+    Campaigns,
+    Cancelled,
+    Cloned,
+    ComingRuns,
+    Done,
+    ListedCampaign,
+    Resolved,
+    Resumed,
+    Retried,
+    Started,
+    Tested,
+)
 from app.views.campaigns.campaign_list import campaign_page
 from app.views.campaigns.estimates import estimate_campaign, estimate_json
 from app.views.campaigns.overview import campaign_overview, campaign_version
@@ -106,7 +122,7 @@ class Backfill(Body):
     until: str | None = Field(default=None, max_length=40, description="without it: up to now")
 
 
-async def _list(call: Call) -> Any:
+async def _list(call: Call) -> Campaigns:
     state = call.query["state"]
     async with snapshot(call.site.engine) as connection:
         found = await campaign_page(
@@ -116,7 +132,7 @@ async def _list(call: Call) -> Any:
             part_of_name=call.query["name"] or "",
             size=call.query["limit"] or FEW,
         )
-    return {"campaigns": found.json, "next": found.older}
+    return Campaigns([ListedCampaign(**each) for each in found.json], found.older)
 
 
 async def _show(call: Call) -> Any:
@@ -126,9 +142,10 @@ async def _show(call: Call) -> Any:
         return Versioned(found.json, await campaign_version(connection, name))
 
 
-async def _next(call: Call) -> Any:
+async def _next(call: Call) -> ComingRuns:
     async with snapshot(call.site.engine) as connection:
-        return (await upcoming_runs(connection, call.path["name"], call.query["number"] or 10)).json
+        found = await upcoming_runs(connection, call.path["name"], call.query["number"] or 10)
+        return ComingRuns(**found.json)
 
 
 async def _estimate(call: Call) -> Any:
@@ -138,56 +155,53 @@ async def _estimate(call: Call) -> Any:
     return estimate_json(name, found)
 
 
-def _done(call: Call, what: str, **more: Any) -> dict[str, Any]:
-    return {"campaign": call.path["name"], "done": what, **more}
-
-
 def _times(call: Call) -> TimeFlags:
     if call.body.now and call.body.at is not None:
         raise UsageError("Give either now or at, not both.")
     return TimeFlags(now=call.body.now, at=call.body.at, timezone=call.body.timezone)
 
 
-async def _pause(call: Call) -> Any:
-    await pause_campaign(call.site.engine, call.path["name"], call.body.reason)
-    return _done(call, "paused")
+async def _pause(call: Call) -> Done:
+    name = call.path["name"]
+    await pause_campaign(call.site.engine, name, call.body.reason)
+    return Done(name, "paused")
 
 
-async def _resume(call: Call) -> Any:
-    found = await resume_campaign(call.site.engine, call.site.settings, call.path["name"])
-    return _done(call, "resumed", lanes=found.lanes)
+async def _resume(call: Call) -> Resumed:
+    name = call.path["name"]
+    return Resumed(name, "resumed", (await resume_campaign(call.site.engine, call.site.settings, name)).lanes)
 
 
-async def _cancel(call: Call) -> Any:
-    return _done(call, "cancelled", cancelled=await cancel_campaign(call.site.engine, call.path["name"]))
+async def _cancel(call: Call) -> Cancelled:
+    name = call.path["name"]
+    return Cancelled(name, "cancelled", await cancel_campaign(call.site.engine, name))
 
 
-async def _approve(call: Call) -> Any:
+async def _approve(call: Call) -> Approved:
+    name = call.path["name"]
     approval, goes_on = await approve_campaign(
-        call.site.engine, call.site.settings, call.path["name"], call.caller.actor.name
+        call.site.engine, call.site.settings, name, call.caller.actor.name
     )
-    details = {"by": approval.by, "at": approval.at, "digest": approval.digest, "goes_on": goes_on}
-    return _done(call, "approved", **details)
+    return Approved(name, "approved", approval.by, approval.at, approval.digest, goes_on)
 
 
-async def _start(call: Call) -> Any:
-    at = await start_campaign(
-        call.site.engine, call.site.settings, call.path["name"], _times(call), now=call.site.now
-    )
-    return _done(call, "started", start_at=at)
+async def _start(call: Call) -> Started:
+    name = call.path["name"]
+    at = await start_campaign(call.site.engine, call.site.settings, name, _times(call), now=call.site.now)
+    return Started(name, "started", at)
 
 
-async def _resolve(call: Call) -> Any:
+async def _resolve(call: Call) -> Resolved:
+    name = call.path["name"]
     phones = [number_of(phone, None) for phone in call.body.phones or ()] or None
-    count = await resolve_doubts(call.site.engine, call.path["name"], call.body.action, phones=phones)
-    return _done(call, call.body.action, resolved=count)
+    count = await resolve_doubts(call.site.engine, name, call.body.action, phones=phones)
+    return Resolved(name, call.body.action, count)
 
 
-async def _retry(call: Call) -> Any:
-    made = await retry_failed(
-        call.site.engine, call.path["name"], expired=call.body.expired, given_up=call.body.given_up
-    )
-    return _done(call, "retry", run=made.run_id, retried=made.retried, groups=made.groups)
+async def _retry(call: Call) -> Retried:
+    name = call.path["name"]
+    made = await retry_failed(call.site.engine, name, expired=call.body.expired, given_up=call.body.given_up)
+    return Retried(name, "retry", made.run_id, made.retried, made.groups)
 
 
 async def _experiment(call: Call) -> Any:
@@ -201,13 +215,14 @@ async def _winner(call: Call) -> Any:
     return await _experiment(call)
 
 
-async def _budget(call: Call) -> Any:
-    change = await set_budget(call.site.engine, call.path["name"], call.body.amount, call.body.per)
-    names = ("per", "currency", "before", "after", "used", "resumed", "paused")
-    return _done(call, "budget", **{name: getattr(change, name) for name in names})
+async def _budget(call: Call) -> BudgetChanged:
+    name = call.path["name"]
+    change = await set_budget(call.site.engine, name, call.body.amount, call.body.per)
+    amounts = (change.before, change.after, change.used)
+    return BudgetChanged(name, "budget", change.per, change.currency, *amounts, change.resumed, change.paused)
 
 
-async def _clone(call: Call) -> Any:
+async def _clone(call: Call) -> Cloned:
     recipients, start_at = await clone_campaign(
         call.site.engine,
         call.site.settings,
@@ -216,18 +231,17 @@ async def _clone(call: Call) -> Any:
         _times(call),
         now=call.site.now,
     )
-    details = {"of": call.path["name"], "recipients": recipients, "start_at": start_at}
-    return {"campaign": call.body.name, "done": "cloned", **details}
+    return Cloned(call.body.name, "cloned", call.path["name"], recipients, start_at)
 
 
-async def _backfill(call: Call) -> Any:
+async def _backfill(call: Call) -> Backfilled:
     engine, name = call.site.engine, call.path["name"]
     missed = await missed_runs(engine, name, call.body.since, call.body.until, now=call.site.now)
     runs = await backfill_runs(engine, call.site.settings, name, missed, now=call.site.now)
-    return _done(call, "backfilled", runs=runs)
+    return Backfilled(name, "backfilled", runs)
 
 
-async def _test(call: Call) -> Any:
+async def _test(call: Call) -> Tested:
     found = await send_test(
         call.site.engine,
         call.site.settings,
@@ -237,8 +251,8 @@ async def _test(call: Call) -> Any:
         call.body.variant,
     )
     run = found.run
-    details = {"run": run.run_id, "line": run.line, "to": run.phones, "expires_at": run.expires_at}
-    return _done(call, "test", **details, messages=found.messages)
+    name = call.path["name"]
+    return Tested(name, "test", run.run_id, run.line, run.phones, run.expires_at, found.messages)
 
 
 STATE: Final = choice("state", "Only campaigns in this state.", [state.value for state in CampaignState])

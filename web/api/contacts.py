@@ -12,7 +12,8 @@ from app.actions.contacts import link_user_id, number_of, record_preference
 from app.actions.drafts.lists import LARGEST
 from app.actions.personal_data import erase_person, export_person
 from app.actions.preference_files import import_sent, rejects_of
-from app.views.people.contacts import opted_out_page, person_overview
+from app.views.answers import Linked, Recorded
+from app.views.people.contacts import OptedOutPage, opted_out_page, person_overview
 from app.wiring.databases import snapshot
 from campaigns.intake.model import IntakeOptions
 from campaigns.phones.stop_words import Action, StopWord, usual_scope
@@ -43,10 +44,9 @@ class Link(Body):
     user_id: str = Field(max_length=200)
 
 
-async def _list(call: Call) -> Any:
+async def _list(call: Call) -> OptedOutPage:
     given, size = call.query, call.query["limit"] or 50
-    found = await opted_out_page(call.site.engine, given["scope"], given["after"] or 0, size)
-    return {"opted_out": found.opted_out, "next": found.next}
+    return await opted_out_page(call.site.engine, given["scope"], given["after"] or 0, size)
 
 
 def _phone(call: Call) -> str:
@@ -60,30 +60,28 @@ async def _show(call: Call) -> Any:
     return found.json
 
 
-async def _opt_out(call: Call) -> Any:
+async def _opt_out(call: Call) -> Recorded:
     return await _record(call, "out")
 
 
-async def _opt_in(call: Call) -> Any:
+async def _opt_in(call: Call) -> Recorded:
     return await _record(call, "in")
 
 
-async def _record(call: Call, action: Action) -> Any:
+async def _record(call: Call, action: Action) -> Recorded:
     phone = _phone(call)
     wanted = StopWord(action, call.body.scope or usual_scope(action))
     out = await record_preference(
         call.site.engine, phone, wanted, call.body.source, call.body.evidence, now=call.site.now
     )
-    opted_out = [entry.scope for entry in out]
-    return {"phone": phone, "action": action, "scope": wanted.scope, "opted_out": opted_out}
+    return Recorded(phone, action, wanted.scope, [entry.scope for entry in out])
 
 
-async def _link(call: Call) -> Any:
+async def _link(call: Call) -> Linked:
     phone, site = _phone(call), call.site
     account, user_id = call.body.account, call.body.user_id
     out = await link_user_id(site.engine, site.settings, account, user_id, phone, now=site.now)
-    opted_out = [entry.scope for entry in out]
-    return {"phone": phone, "user_id": user_id, "account": account, "opted_out": opted_out}
+    return Linked(phone, user_id, account, [entry.scope for entry in out])
 
 
 async def _import(call: Call) -> Any:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.actions.api_keys import Scope
-from app.actions.drafts.drafts import LARGEST_FILE, Draft, open_draft
+from app.actions.drafts.drafts import LARGEST_FILE, open_draft
 from app.actions.drafts.lists import LARGEST
 from app.actions.drafts.loading import delete_campaign_file, load_list, put_campaign_file, rejects_file
 from app.actions.loading import Flags, Loaded, TooManyRejects
+from app.views.answers import Done, FileProblem, StoredFile
 from app.views.drafts.preflight import preflight
 from app.views.message.sampling import Choice, preview_json, preview_messages, unshown_templates
 from app.views.people.people import Asked
@@ -40,25 +41,21 @@ async def _get_file(call: Call) -> Any:
     return FileAnswer(TOML, draft.text.encode(), tag=draft.digest)
 
 
-async def _put_file(call: Call) -> Any:
+async def _put_file(call: Call) -> StoredFile:
     try:
         text = await asyncio.to_thread(_file(call).read_text, encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SpecError("The campaign file is not UTF-8.") from error
     draft, is_new = await put_campaign_file(call.site.settings, call.path["name"], text, call.seen)
-    return {"campaign": draft.name, "done": "created" if is_new else "replaced", **_shown(draft)}
-
-
-def _shown(draft: Draft) -> dict[str, Any]:
-    """What is missing or wrong is no refusal: a file may be stored before it is complete."""
+    # What is missing or wrong is no refusal: a file may be stored before it is complete.
     found = problem_of(draft.problem) if draft.problem else None
-    problem = {"detail": found.detail, "hint": found.hint, "errors": found.errors} if found else None
-    return {"etag": draft.digest, "complete": draft.problem is None, "problem": problem}
+    problem = FileProblem(found.detail, found.hint, found.errors) if found else None
+    return StoredFile(draft.name, "created" if is_new else "replaced", draft.digest, problem is None, problem)
 
 
-async def _delete_file(call: Call) -> Any:
+async def _delete_file(call: Call) -> Done:
     await delete_campaign_file(call.site.settings, call.path["name"], call.seen)
-    return {"campaign": call.path["name"], "done": "deleted"}
+    return Done(call.path["name"], "deleted")
 
 
 async def _check(call: Call) -> Any:

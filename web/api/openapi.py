@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, get_type_hints
+
+from pydantic import TypeAdapter
 
 from web.api.app import OPERATIONS, PREFIX
 from web.api.operations import JSON, REPEAT, Again, Operation
@@ -34,6 +37,9 @@ _AGAIN: Final = {
     Again.SAME: "Cut off and called again, it goes on where it stopped; what is done already stays as it is.",
     Again.UNKNOWN: "Cut off and called again, it is not done again: look first whether it was done.",
 }
+_REF: Final = "#/components/schemas/{model}"
+_BEFORE: Final = "DoneBefore"
+_BYTES: Final = {"type": "string", "format": "binary"}
 _NUMBER: Final = {"schema": {"type": "integer"}}
 _HEADERS: Final[dict[str, Any]] = {
     "X-Request-Id": {"description": "What the log calls this call", "schema": {"type": "string"}},
@@ -76,10 +82,10 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "description": _description(operation),
         "tags": [_room(operation)],
         "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_headers(operation)],
-        "responses": _responses(operation),
+        "responses": _responses(operation, schemas),
     }
     if operation.body is not None:
-        schema = operation.body.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema = operation.body.model_json_schema(ref_template=_REF)
         schemas[operation.body.__name__] = schema
         made["requestBody"] = {
             "required": any(field.is_required() for field in operation.body.model_fields.values()),
@@ -161,11 +167,12 @@ def _header(name: str, description: str, schema: dict[str, Any] | None = None) -
     return {"name": name, "in": "header", "required": False, "description": description, "schema": shape}
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
+def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
     if operation.tagged:
         headers["ETag"] = {"schema": {"type": "string"}}  # type: ignore[dict-item]
-    content = {media: {"schema": _shape(media)} for media in operation.media}
+    answer = _answer(operation, schemas)
+    content = {media: {"schema": answer if media == JSON else dict(_BYTES)} for media in operation.media}
     answers: dict[str, Any] = {
         str(operation.status): {"description": "Done", "headers": headers, "content": content}
     }
@@ -193,8 +200,27 @@ def statuses(operation: Operation) -> set[int]:
     return found
 
 
-def _shape(media: str) -> dict[str, Any]:
-    return {} if media == JSON else {"type": "string", "format": "binary"}
+def _answer(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what the operation's handler returns, by its annotation; those of its parts are put into `schemas`.
+    Empty where the annotation names no type."""
+    handle: Any = operation.handle.func if isinstance(operation.handle, partial) else operation.handle
+    returned = get_type_hints(handle)["return"]
+    if returned is Any:
+        return {}
+    made = TypeAdapter(returned).json_schema(mode="serialization", ref_template=_REF)
+    for name, part in {**made.pop("$defs", {}), returned.__name__: made}.items():
+        if schemas.setdefault(name, part) != part:
+            raise TypeError(f"two types of the API's answers are named {name}")
+    answer = {"$ref": _REF.format(model=returned.__name__)}
+    if not operation.repeatable or operation.again is not Again.MARKED:
+        return answer
+    schemas[_BEFORE] = _before_schema()
+    return {"anyOf": [answer, {"$ref": _REF.format(model=_BEFORE)}]}
+
+
+def _before_schema() -> dict[str, Any]:
+    """The answer to a call that was done before, and whose own answer was lost: what it is about, and this."""
+    return {"type": "object", "required": ["done"], "properties": {"done": {"const": "before"}}}
 
 
 def _problem_schema() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 from app.actions.api_keys import Scope
 from app.actions.rates import import_card, read_card_file
+from app.views.answers import ImportedCard, ListedCard, ListedCards
 from app.views.operators.rates import cards_json, cards_named, imported_json, line_json, list_cards
 from app.wiring.databases import snapshot
 from campaigns.bounded_files import MAX_WHOLE_BYTES
@@ -27,9 +28,9 @@ def _matching(pattern: str, what: str) -> Any:
     return read
 
 
-async def _list(call: Call) -> Any:
+async def _list(call: Call) -> ListedCards:
     async with snapshot(call.site.engine) as connection:
-        return {"cards": [line_json(line) for line in await list_cards(connection)]}
+        return ListedCards([ListedCard(**line_json(line)) for line in await list_cards(connection)])
 
 
 async def _show(call: Call) -> Any:
@@ -38,12 +39,13 @@ async def _show(call: Call) -> Any:
         return cards_json(name, await cards_named(connection, name))
 
 
-async def _import(call: Call) -> Any:
+async def _import(call: Call) -> ImportedCard:
     given, path = call.query, cast("Path", call.file)
     begins: date = given["from"]
     rates = await asyncio.to_thread(read_card_file, path, given["currency"], given["sheet"])
     card = RateCard(0, given["name"], begins, given["currency"], given["source"], rates)
-    return imported_json(card, await import_card(call.site.engine, card, now=call.site.now))
+    replaced = await import_card(call.site.engine, card, now=call.site.now)
+    return ImportedCard(**imported_json(card, replaced))
 
 
 OPERATIONS: Final = [

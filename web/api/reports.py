@@ -103,6 +103,7 @@ async def _summary(call: Call) -> Any:
         found = await read_summary(
             connection, call.site.settings, name, asked.now, asked.run, asked.period, asked.zone
         )
+    found = found.as_file_for(call.caller.actor)
     if asked.form == "html":
         page = await asyncio.to_thread(summary_html, found, asked.zone)
         return FileAnswer(f"{HTML}; charset=utf-8", page.encode(), f"{name}-summary.html")

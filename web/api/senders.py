@@ -18,10 +18,23 @@ from app.actions.sessions import (
     session_qr_code,
     show_session,
 )
+from app.views.answers import (
+    Adapters,
+    Answers,
+    CreatedSession,
+    Deleted,
+    Notices,
+    QrCode,
+    Reconciled,
+    ShownSession,
+    ShownSessions,
+    StatusOfAll,
+    StatusOfCampaign,
+)
 from app.views.campaigns.status import status
 from app.views.operators.balances import left_on
 from app.views.operators.limits import shown_limits
-from app.views.operators.process_status import process_status
+from app.views.operators.process_status import ProcessStatus, process_status
 from app.views.operators.providers import list_adapters, newest_notices
 from app.wiring.databases import snapshot
 from app.wiring.probes import chosen_accounts, probe
@@ -38,26 +51,27 @@ class Reconcile(Body):
     account: str | None = Field(default=None, max_length=200)
 
 
-async def _status(call: Call) -> Any:
+async def _status(call: Call) -> StatusOfAll:
     async with snapshot(call.site.engine) as connection:
-        return (await status(connection, call.site.settings, call.site.now())).json
+        found = (await status(connection, call.site.settings, call.site.now())).json
+    return StatusOfAll(**{**found, "campaigns": [StatusOfCampaign(**each) for each in found["campaigns"]]})
 
 
-async def _workers(call: Call) -> Any:
+async def _workers(call: Call) -> ProcessStatus:
     return await process_status(call.site.engine)
 
 
-async def _providers(call: Call) -> Any:
-    return {"providers": list_adapters(call.site.settings)}
+async def _providers(call: Call) -> Adapters:
+    return Adapters(list_adapters(call.site.settings))
 
 
 def _accounts(call: Call) -> list[str]:
     return chosen_accounts(call.site.settings, call.query["account"])
 
 
-async def _check(call: Call) -> Any:
+async def _check(call: Call) -> Answers:
     settings = call.site.settings
-    return {"answers": [each for name in _accounts(call) for each in await probe(settings, name)]}
+    return Answers([each for name in _accounts(call) for each in await probe(settings, name)])
 
 
 async def _balance(call: Call) -> Any:
@@ -70,47 +84,49 @@ async def _limits(call: Call) -> Any:
     return {"limits": [row.json for row in found]}
 
 
-async def _notices(call: Call) -> Any:
+async def _notices(call: Call) -> Notices:
     async with snapshot(call.site.engine) as connection:
-        found = await newest_notices(connection, _accounts(call), call.query["limit"] or 20)
-    return {"notices": found}
+        return Notices(await newest_notices(connection, _accounts(call), call.query["limit"] or 20))
 
 
-async def _reconcile(call: Call) -> Any:
+async def _reconcile(call: Call) -> Reconciled:
     names = chosen_accounts(call.site.settings, call.body.account)
-    return {"updated": await reconcile_now(call.site.engine, call.site.settings, names)}
+    return Reconciled(await reconcile_now(call.site.engine, call.site.settings, names))
 
 
-async def _sessions(call: Call) -> Any:
+async def _sessions(call: Call) -> ShownSessions:
     found = await list_sessions(call.site.settings, call.query["account"])
-    return {"sessions": [session_json(each) for each in found]}
+    return ShownSessions([ShownSession(**session_json(each)) for each in found])
 
 
-async def _create(call: Call) -> Any:
+async def _create(call: Call) -> CreatedSession:
     made, code = await create_session(call.site.settings, call.query["account"])
-    return {**session_json(made), "qr_code": code}
+    return CreatedSession(**session_json(made), qr_code=code)
 
 
-async def _show(call: Call) -> Any:
-    return session_json(await show_session(call.site.settings, call.query["account"], call.path["id"]))
+async def _show(call: Call) -> ShownSession:
+    found = await show_session(call.site.settings, call.query["account"], call.path["id"])
+    return ShownSession(**session_json(found))
 
 
-async def _qr(call: Call) -> Any:
+async def _qr(call: Call) -> QrCode:
     code = await session_qr_code(call.site.settings, call.query["account"], call.path["id"])
-    return {"id": call.path["id"], "qr_code": code}
+    return QrCode(call.path["id"], code)
 
 
-async def _disconnect(call: Call) -> Any:
-    return session_json(await disconnect_session(call.site.settings, call.query["account"], call.path["id"]))
+async def _disconnect(call: Call) -> ShownSession:
+    found = await disconnect_session(call.site.settings, call.query["account"], call.path["id"])
+    return ShownSession(**session_json(found))
 
 
-async def _reconnect(call: Call) -> Any:
-    return session_json(await reconnect_session(call.site.settings, call.query["account"], call.path["id"]))
+async def _reconnect(call: Call) -> ShownSession:
+    found = await reconnect_session(call.site.settings, call.query["account"], call.path["id"])
+    return ShownSession(**session_json(found))
 
 
-async def _delete(call: Call) -> Any:
+async def _delete(call: Call) -> Deleted:
     await delete_session(call.site.settings, call.query["account"], call.path["id"])
-    return {"id": call.path["id"], "deleted": True}
+    return Deleted(call.path["id"], deleted=True)
 
 
 def _of_accounts(name: str, summary: str, handle: Any, query: Any = (ACCOUNT,)) -> Operation:

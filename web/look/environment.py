@@ -13,7 +13,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from campaigns.figures import counted, percent
+from campaigns.figures import counted, paced, percent
 from campaigns.money.costs import Money, from_micros, plain
 from campaigns.visible_text import visible
 from web.look import chart_geometry
@@ -47,6 +47,7 @@ def environment() -> Environment:
     env.filters |= {
         "number": number,
         "percent": percent,
+        "paced": paced,
         "counted": counted,
         "moment": moment,
         "wall_time": wall_time,

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Final
 
+from app.actions.drafts.quota import refuse_full
 from app.wiring.rights import act, current_actor
 from app.wiring.settings import Settings
 from campaigns.atomic_files import whole_file
@@ -118,7 +119,10 @@ async def save_section(
     Raises SpecError whose `faults` name the given keys that are wrong; what is merely missing is saved. Raises
     StaleDraft.
     """
-    wanted = {_loc(key): _with_plain_newlines(value) for key, value in changes.items()}
+    wanted = {
+        loc_of(key) if isinstance(key, str) else key: _with_plain_newlines(value)
+        for key, value in changes.items()
+    }
 
     def write(draft: Draft) -> str:
         text = edited(draft.file, wanted)
@@ -260,6 +264,7 @@ def _create(settings: Settings, name: str, text: str | None) -> Draft:
     place = drafts_folder(settings) / name
     file = _parsed(place / FILE, _NEW.format(name=name) if text is None else text)
     text = edited(file, {("name",): name, **_own_list(file)})
+    refuse_full(settings.drafts, place, len(text))
     new = _new_folder(place.parent)
     try:
         with whole_file(new / FILE) as written:
@@ -317,7 +322,9 @@ def _save(settings: Settings, name: str, digest: str | None, write: Callable[[Dr
     with held(_folder(settings, name)):
         draft = read_draft(settings, name)
         _refuse_stale(draft, digest)
-        return _write(draft, write(draft))
+        text = write(draft)
+        refuse_full(settings.drafts, draft.folder, len(text) - len(draft.text))
+        return _write(draft, text)
 
 
 def _refuse_stale(draft: Draft, digest: str | None) -> None:
@@ -392,10 +399,6 @@ def _list_of(file: TomlFile) -> Path | None:
         return None
     path = file.path.parent / csv
     return path if path.is_file() and not path.is_symlink() else None
-
-
-def _loc(key: str | Loc) -> Loc:
-    return loc_of(key) if isinstance(key, str) else key
 
 
 def _with_plain_newlines(value: Any) -> Any:

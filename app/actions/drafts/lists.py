@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from app.actions.drafts.drafts import Draft, drafts_folder, held, read_draft, save_section, write_section
 from app.actions.drafts.incoming import Incoming, incoming
+from app.actions.drafts.quota import within_room
 from app.wiring.rights import act, current_actor
 from app.wiring.settings import Settings
 from campaigns.atomic_files import filled_file, whole_file, write_blocks
@@ -197,7 +198,8 @@ async def _incoming(
         f"{filename[:_LONGEST]} is larger than {LARGEST >> 20} MB.",
         hint="Leave out columns that the message does not need, or load the list on the command line.",
     )
-    async with incoming(draft.folder / BESIDE, safe_name(filename), chunks, LARGEST, too_large) as file:
+    fitting = within_room(settings.drafts, draft.folder, chunks)
+    async with incoming(draft.folder / BESIDE, safe_name(filename), fitting, LARGEST, too_large) as file:
         yield file
 
 

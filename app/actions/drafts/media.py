@@ -13,6 +13,7 @@ from typing import Any, Final
 from app.actions.drafts.drafts import Draft, drafts_folder, held, is_file_name, read_draft, write_section
 from app.actions.drafts.incoming import incoming
 from app.actions.drafts.lists import BESIDE
+from app.actions.drafts.quota import within_room
 from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound
@@ -61,7 +62,8 @@ async def receive_media(
         f"{filename[:_LONGEST]} is larger than {LARGEST >> 20} MB.",
         hint="Put it on the web, and give its address.",
     )
-    async with incoming(draft.folder / BESIDE, "media", chunks, LARGEST, too_large) as file:
+    fitting = within_room(settings.drafts, draft.folder, chunks)
+    async with incoming(draft.folder / BESIDE, "media", fitting, LARGEST, too_large) as file:
         return await asyncio.to_thread(_take, settings, name, place, filename, file.path)
 
 
@@ -79,7 +81,7 @@ def _take(settings: Settings, name: str, place: str, filename: str, path: Path) 
         kept = _free(draft.folder, filename, SUFFIXES[content_type_of(content) or ""], content)
         path.replace(kept)
         saved = write_section(draft, _using(draft, place, kept.name))
-        for old in _named(draft) - _named(saved):
+        for old in named_media(draft) - named_media(saved):
             if draft.folder / old != draft.list_path:
                 (draft.folder / old).unlink(missing_ok=True)
         return saved
@@ -131,7 +133,7 @@ def _holds(place: Path, content: bytes) -> bool:
     return place.is_file() and not place.is_symlink() and place.read_bytes() == content
 
 
-def _named(draft: Draft) -> set[str]:
+def named_media(draft: Draft) -> set[str]:
     """The media files that the campaign file names."""
     found = {str(table["file"]) for _, table in tables_with_files(draft.data)}
     return {name for name in found if is_file_name(name)}
@@ -140,7 +142,12 @@ def _named(draft: Draft) -> set[str]:
 def _find(settings: Settings, name: str, file: str) -> tuple[Path, str]:
     draft = read_draft(settings, name)
     path = draft.folder / file
-    if file not in _named(draft) or path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:
+    if (
+        file not in named_media(draft)
+        or path.is_symlink()
+        or not path.is_file()
+        or path.stat().st_size > LARGEST
+    ):
         raise NotFound("There is no such file.")
     found = content_type_of(path.read_bytes())
     if found is None or path == draft.list_path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from app.views.campaigns.paces import APART, PACE_OF, STRETCHES, chart_stretches, pace_of_now
 from app.views.messages import WAITS
 from app.views.reports.parts import Asked
 from app.views.reports.send_limit import send_limit
@@ -15,6 +16,7 @@ from app.views.reports.summary import Reason, reason_of
 from app.views.reports.verdict import verdict_on
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
+from campaigns.figures import PaceUnit, unit_of
 from campaigns.states import CampaignState, JobState
 from scheduler.actions.approval import approval_problem
 from scheduler.actions.retrying import Judged, preview_retry
@@ -24,18 +26,25 @@ from storage.audience.campaigns import Campaign, ImportLine, list_imports, requi
 from storage.database.engine import Connection
 from storage.runs.campaign_events import Pause, list_pauses
 from storage.views.budgets import BudgetUse
-from storage.views.live import LiveRun, Pace, live_runs, newest_run, recent_pace
+from storage.views.live import (
+    LiveRun,
+    Pace,
+    calls_per_run,
+    last_calls,
+    live_runs,
+    newest_run,
+    recent_pace,
+)
 from storage.views.overview import LanePause, budget_use, paused_lanes
 from storage.views.report_scope import ScheduledRun
 from storage.views.reports import Delivery, failures, progress
 
-EACH: Final = timedelta(seconds=5)
-STRETCHES: Final = 60
+LEAST_SHOWN: Final = 12
+"""Stretches of the chart that are shown, even if nothing was sent in the first of them."""
+_NEAR: Final = 4
 RUNS: Final = 10
 NOT_STARTED: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.PAUSED)
 OVER: Final = (CampaignState.COMPLETED, CampaignState.CANCELLED)
-_NOW: Final = 3
-"""Stretches whose mean is the pace of now."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,8 @@ class LiveCampaign:
     found: Delivery
     holds: Sequence[Hold]
     pace: Pace
+    per_second: float
+    """The pace of now."""
     limit: float | None
     pauses: Sequence[Pause]
     reasons: Sequence[Reason]
@@ -84,9 +95,19 @@ class LiveCampaign:
         return self.found.states.get(JobState.IN_DOUBT, 0)
 
     @property
-    def per_second(self) -> float:
-        """The pace of now."""
-        return sum(self.pace.counts[-_NOW:]) / (_NOW * EACH.total_seconds())
+    def near_limit(self) -> float | None:
+        """The limit; None: there is none, or the pace is so far below it that a chart of both would show only one."""
+        busiest = self._busiest
+        return self.limit if self.limit and (not busiest or busiest >= self.limit / _NEAR) else None
+
+    @property
+    def unit(self) -> PaceUnit:
+        """In which its pace is shown; that of the limit where it is near, so that it does not change back and forth."""
+        return unit_of(self.near_limit or self._busiest or 1.0)
+
+    @property
+    def _busiest(self) -> float:
+        return max((self.per_second, *(rate for _, rate in self.pace.points)))
 
     @property
     def left(self) -> timedelta | None:
@@ -125,6 +146,8 @@ async def live_campaign(connection: Connection, settings: Settings, name: str, n
     has_template = any(content.template for content in campaign.spec.contents.values())
     lost = await failures(connection, campaign, [run]) if run else []
     holds = await holds_by_campaign(connection, settings.lanes, now, campaign.id)
+    limit = send_limit(campaign.spec, settings)
+    pace, per_second = await _paces(connection, opened, limit, now)
     return LiveCampaign(
         campaign,
         now,
@@ -132,8 +155,9 @@ async def live_campaign(connection: Connection, settings: Settings, name: str, n
         run,
         found,
         [_hold(left) for left in holds.get(name, ())],
-        await recent_pace(connection, opened, now, each=EACH, many=STRETCHES),
-        send_limit(campaign.spec, settings),
+        pace,
+        per_second,
+        limit,
         await list_pauses(connection, campaign.id),
         [reason_of(name, one, has_template) for one in lost],
         listed,
@@ -142,6 +166,19 @@ async def live_campaign(connection: Connection, settings: Settings, name: str, n
         list(await list_imports(connection, campaign.id)),
         await approval_problem(connection, campaign, guard_of(settings)) if waits else None,
     )
+
+
+async def _paces(
+    connection: Connection, run_ids: Sequence[int], limit: float | None, now: datetime
+) -> tuple[Pace, float]:
+    """That of the last while, and that of now, of these runs together."""
+    last = await last_calls(connection, run_ids, APART)
+    counts = await calls_per_run(connection, run_ids, now, each=PACE_OF, many=STRETCHES)
+    per_second = sum(pace_of_now(counts.get(one, 0), last.get(one), now) for one in run_ids)
+    newest = max(last.values(), key=lambda calls: calls.newest, default=None)
+    each, many = chart_stretches(newest, limit)
+    pace = await recent_pace(connection, run_ids, now, each=each, many=many)
+    return pace.begun(LEAST_SHOWN), per_second
 
 
 def _hold(left: Left) -> Hold:

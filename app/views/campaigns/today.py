@@ -9,6 +9,7 @@ from math import ceil
 from typing import Final
 
 from app.views.campaigns.budget_lines import BudgetLine, budget_lines
+from app.views.campaigns.paces import APART, PACE_OF, STRETCHES, pace_of_now
 from app.views.campaigns.status import Status, StatusLine, status
 from app.wiring.needed_secrets import awaits_webhooks
 from app.wiring.settings import Settings
@@ -21,14 +22,11 @@ from storage.sending.lanes import read_lanes
 from storage.sending.limits import SenderLimit, find_limits
 from storage.sending.workers import call_rates
 from storage.views.campaign_status import OVER
-from storage.views.live import calls_per_run
+from storage.views.live import calls_per_run, last_calls
 
 SOON: Final = timedelta(hours=24)
 MOST: Final = 20
 """Budgets and senders that are shown; other pages have all."""
-PACE_OF: Final = timedelta(seconds=5)
-STRETCHES: Final = 3
-"""Their mean is the pace of now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +110,12 @@ def _is(line: StatusLine, *states: CampaignState) -> bool:
 async def _running(connection: Connection, lines: Sequence[StatusLine], now: datetime) -> list[Running]:
     runs = [line.status.run_id for line in lines if line.status.run_id is not None]
     calls = await calls_per_run(connection, runs, now, each=PACE_OF, many=STRETCHES)
-    seconds = (STRETCHES * PACE_OF).total_seconds()
-    return [Running(line, calls.get(line.status.run_id or 0, 0) / seconds) for line in lines]
+    last = await last_calls(connection, runs, APART)
+    return [
+        Running(line, pace_of_now(calls.get(run, 0), last.get(run), now))
+        for line in lines
+        for run in [line.status.run_id or 0]
+    ]
 
 
 async def _budgets(connection: Connection, lines: Sequence[StatusLine]) -> list[BudgetLine]:

@@ -66,7 +66,7 @@ class ListStep:
 async def list_step(engine: Engine, settings: Settings, name: str) -> ListStep:
     """Raises NotFound without such a draft. Starts a check where the list has changed since the last."""
     draft = await open_draft(settings, name)
-    check = await _checked(settings, draft)
+    check = await checked(settings, draft)
     upload = await asyncio.to_thread(upload_of, draft.folder)
     try:
         audience = audience_of(draft)
@@ -118,8 +118,9 @@ def _used_names(draft: Draft) -> list[str]:
     return sorted({name for renderer in renderers for name in renderer.names} - {"phone"})
 
 
-async def _checked(settings: Settings, draft: Draft) -> ListCheck | None:
-    """The check of the list as it is now, waited for only a moment."""
+async def checked(settings: Settings, draft: Draft, patience: float = PATIENCE) -> ListCheck | None:
+    """The check of the list as it is now, waited for only so many seconds; None: there is no list, or its check is
+    under way."""
     if draft.list_path is None:
         return None
     if (known := await asyncio.to_thread(known_check, draft)) is not None:
@@ -129,7 +130,7 @@ async def _checked(settings: Settings, draft: Draft) -> ListCheck | None:
         task = asyncio.create_task(_check(settings, draft), name="check of a list")
         _running[draft.path] = task
         task.add_done_callback(lambda _: _running.pop(draft.path, None))
-    done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+    done, _ = await asyncio.wait({task}, timeout=patience)
     for each in done:
         each.result()
     return await asyncio.to_thread(known_check, await open_draft(settings, draft.name))

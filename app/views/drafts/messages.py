@@ -158,9 +158,11 @@ def preview_draft(
     *,
     category: str = "marketing",
     blanks: Mapping[str, int] | None = None,
+    whole: bool = True,
 ) -> DraftPreview:
     """The message of one row. `number`: the line, or the seed of a random choice. `blanks`: in how many rows each
-    variable is blank. Raises SpecError where a text cannot be compiled, NotFound where no row is on that line."""
+    variable is blank; `whole`: whether all rows of the list were looked at for that.
+    Raises SpecError where a text cannot be compiled, NotFound where no row is on that line."""
     renderers = {name: Renderer(content, shares_defaults=True) for name, content in contents.items()}
     row = _chosen(rows, choice, number, list(renderers.values()))
     vars: dict[str, str] = orjson.loads(row.vars) if row else {}
@@ -173,7 +175,7 @@ def preview_draft(
             for template in _forms(renderer)
         ),
         tuple(name for name in names if not vars.get(name)) if row else (),
-        (*_rows_without(renderers.values(), blanks or {}), *_notes(contents, outlet.adapter)),
+        (*_rows_without(renderers.values(), blanks or {}, whole), *_notes(contents, outlet.adapter)),
         tuple(names),
     )
 
@@ -254,12 +256,13 @@ def _template_problems(
         )
 
 
-def _rows_without(renderers: Iterable[Renderer], blanks: Mapping[str, int]) -> Iterator[str]:
+def _rows_without(renderers: Iterable[Renderer], blanks: Mapping[str, int], whole: bool) -> Iterator[str]:
     """Variables that the message needs, and that rows lack which are left out for it."""
     for name in sorted({name for renderer in renderers for name in renderer.variables}):
         if count := blanks.get(name, 0):
-            rows = f"{counted(count, 'row')}, which {'is' if count == 1 else 'are'} left out"
-            yield f"{name} is blank in {rows}. Write under “Where a cell is blank” what stands there instead."
+            rows = f"{'' if whole else 'at least '}{counted(count, 'row')}"
+            left_out = f"{rows}, which {'is' if count == 1 else 'are'} left out"
+            yield f"{name} is blank in {left_out}. Write under “Where a cell is blank” what stands there instead."
 
 
 def _notes(contents: Mapping[str | None, ContentSpec], adapter: Adapter | None) -> Iterator[str]:

@@ -13,6 +13,7 @@ from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.phones.spellings import spellings
 from campaigns.rules.caps import Cap
 from storage.database.engine import Connection
+from storage.receipts.user_ids import numbers_of_placeholders
 from storage.sending.erased import ERASED
 from storage.sending.optouts import LogEntry
 from storage.views.contact_search import (
@@ -72,9 +73,11 @@ async def contacts_page(connection: Connection, search: str, before: int | None 
     if len(search) >= LEAST:
         rows = await search_rows(connection, search, PAGE, before)
         people: dict[str, FoundPerson] = {}
+        numbers = await numbers_of_placeholders(connection, [row.phone for row in rows.rows])
         for row in rows.rows:
             if not row.phone.startswith(ERASED):
-                person = people.setdefault(row.phone, FoundPerson(row.phone, name_of(row.vars)))
+                phone = numbers.get(row.phone, row.phone)
+                person = people.setdefault(phone, FoundPerson(phone, name_of(row.vars)))
                 person.campaigns.append(row.campaign)
         return ContactsPage("", list(people.values()), rows.older, LOOKED_AT, (), ())
     newest = await newest_preferences(connection, PAGE)

@@ -9,12 +9,14 @@ from datetime import datetime
 from typing import Final
 
 from app.views.messages import ENDED, WAITS
+from app.views.people.listed_names import listed_name
 from app.views.reports.parts import find_asked
 from campaigns.errors import InvalidInput
 from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.states import JobState, RunState
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
+from storage.receipts.user_ids import numbers_of_placeholders
 from storage.retention.purged_totals import purged_since
 from storage.sending.erased import ERASED
 from storage.views.people import COUNTED, PeoplePlace, PersonRow, count_people, count_states, people_rows
@@ -102,6 +104,13 @@ class Asked:
             return replace(wanted, part=self.search)
         return replace(wanted, phone=number.number)
 
+    async def found_by(self, connection: Connection, campaign: Campaign, now: datetime) -> PeopleFilter:
+        """The filter, where a number is looked for by what the list has in its place."""
+        wanted = self.filter(campaign, now)
+        if not wanted.phone:
+            return wanted
+        return replace(wanted, phone=await listed_name(connection, campaign, wanted.phone))
+
 
 @dataclass(frozen=True)
 class PersonLine:
@@ -174,10 +183,12 @@ async def people_page(
         count = await count_rejected(connection, campaign, run, asked.code) if counts else None
         lines = [_rejected_line(row) for row in bad.rows]
         return PeoplePage(campaign, run, runs, (), lines, _written(bad.next), bad.looked_at, count, purged_at)
-    wanted = asked.filter(campaign, now)
+    wanted = await asked.found_by(connection, campaign, now)
     found = await people_rows(connection, campaign, run, wanted, size, place)
     count = await count_people(connection, campaign, run, wanted) if counted else None
-    people = [person_line(row, run, now) for row in found.rows]
+    numbers = await numbers_of_placeholders(connection, [row.phone for row in found.rows])
+    shown = [replace(row, phone=numbers.get(row.phone, row.phone)) for row in found.rows]
+    people = [person_line(row, run, now) for row in shown]
     return PeoplePage(
         campaign, run, runs, people, (), _written(found.next), found.looked_at, count, purged_at
     )

@@ -90,8 +90,9 @@ async def person_story(
     campaign = await require(connection, name)
     found = await recipient_timeline(connection, settings, name, phone, now=now)
     known = defaultdict[str, Any](lambda: None, found.json)  # before the launch there is no run, and so on
-    message = await sent_message(connection, campaign.id, known["phone"])
-    cells = await cells_of(connection, campaign.id, known["phone"])
+    listed = known["listed_as"] or known["phone"]
+    message = await sent_message(connection, campaign.id, listed)
+    cells = await cells_of(connection, campaign.id, listed)
     templates = await find_templates(connection, campaign.spec.provider)
     content = _content(campaign, message, cells, known)
     return Story(

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from app.views.messages import ASSUMES, ENDED, WAITS
+from app.views.people.listed_names import listed_name, shown_number
 from app.views.people.timeline_events import amount, form_of, timeline_builder
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
@@ -77,11 +78,20 @@ class _Case:
     settings: Settings
     campaign: Campaign
     phone: str
+    """Their number, or a placeholder of which no number is known."""
+    listed_as: str
+    """What the campaign's messages have in its place."""
     now: datetime
 
     @property
     def spec(self) -> CampaignSpec:
         return self.campaign.spec
+
+    @property
+    def person(self) -> dict[str, str]:
+        """Who it is, in the answer."""
+        other = {} if self.listed_as == self.phone else {"listed_as": self.listed_as}
+        return {"phone": self.phone, **other}
 
     def lane(self, name: str) -> Lane | None:
         """The lane to plan with; None if the settings have no such account or sender."""
@@ -105,10 +115,11 @@ async def recipient_timeline(
     read = read_person(text, campaign.spec.audience.default_country, landlines=True)
     if isinstance(read, PhoneFault):
         return await _no_number(connection, campaign, text, read)
-    case = _Case(connection, settings, campaign, read.number, now())
+    listed = await listed_name(connection, campaign, read.number)
+    case = _Case(connection, settings, campaign, await shown_number(connection, listed), listed, now())
     left_out = await find_rejects(connection, campaign.id, read.number)
-    jobs = await find_jobs(connection, campaign.id, read.number)
-    row = await find_row(connection, campaign.id, read.number)
+    jobs = await find_jobs(connection, campaign.id, listed)
+    row = await find_row(connection, campaign.id, listed)
     purged_at = await purged_since(connection, campaign.id)
     if purged_at is not None and not jobs and (row is None or campaign.purged_at is not None):
         raise NotFound(
@@ -119,7 +130,7 @@ async def recipient_timeline(
     if row is not None and only_tests:
         return await _waiting(case, row, jobs, left_out)
     if jobs:
-        return await _launched(case, jobs, await row_of_job(connection, jobs[-1].id, read.number), left_out)
+        return await _launched(case, jobs, await row_of_job(connection, jobs[-1].id, listed), left_out)
     if left_out:
         return _rejected(read.number, left_out)
     raise await _unknown(case)
@@ -196,7 +207,7 @@ async def _launched(
     account = case.settings.accounts.get(case.spec.provider)
     builder = await timeline_builder(case.connection, case.phone, case.spec, account)
     answer = {
-        "phone": case.phone,
+        **case.person,
         "state": job.state,
         "reason": job.reason,
         "code": job.code,
@@ -262,7 +273,7 @@ async def _waiting(
     loaded = Moment(row.loaded_at, "loaded", f"line {row.line} of {row.source}")
     timeline = [loaded, *await builder.timeline(case.connection, case.phone, tests)]
     answer = {
-        "phone": case.phone,
+        **case.person,
         "state": JobState.PENDING if hold else JobState.CANCELLED,
         "reason": campaign.reason,
         "code": None,

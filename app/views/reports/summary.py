@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from importlib.metadata import version
 from typing import Any, ClassVar, Final
@@ -17,6 +17,7 @@ from app.views.reports.reports import FORMULAS, delivery_json
 from app.views.reports.send_limit import send_limit
 from app.views.reports.variants import variants_report
 from app.views.reports.verdict import verdict_on
+from app.wiring.rights import Actor
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput
 from campaigns.time.period import ALWAYS, Period
@@ -120,8 +121,8 @@ class Summary:
     """Messages per second at most; None: no limit is known."""
     variants: Report | None
     """None: it has no variants, or their messages are purged."""
-    people: Sequence[dict[str, Any]]
-    """The first of those who were not reached."""
+    people: Sequence[dict[str, Any]] | None
+    """The first of those who were not reached; None: whoever asks may have no list of them."""
     provenance: Provenance
     purged_at: datetime | None
 
@@ -168,11 +169,19 @@ class Summary:
             "failures": self.reasons,
             "time_line": self._line_json,
             "variants": self.variants.json if self.variants else None,
-            "not_reached": {"listed": len(self.people), "people": self.people},
+            "not_reached": {
+                "listed": len(self.people or ()),
+                "people": self.people or [],
+                **({"withheld": True} if self.people is None else {}),
+            },
             "provenance": self.provenance.json,
             "purged_at": self.purged_at,
             "formulas": self.formulas,
         }
+
+    def as_file_for(self, actor: Actor) -> Summary:
+        """Without the people where the actor may not download a list of them."""
+        return self if actor.may("people.export") else replace(self, people=None)
 
     @property
     def _line_json(self) -> dict[str, Any] | None:
@@ -245,7 +254,7 @@ class Summary:
     def people_table(self) -> Table:
         rows = [
             (person["line"], person["phone"], person["state"], person["code"], person["reason"])
-            for person in self.people
+            for person in self.people or ()
         ]
         return Table("Who was not reached", (">line", "phone", "outcome", "code", "reason"), rows)
 

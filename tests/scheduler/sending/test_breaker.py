@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 
 from campaigns.states import JobState, RunState
 from scheduler.clock.launch import launch_due
-from scheduler.sending.breaker import look_at_failures
+from scheduler.sending.breaker import ADVICE, look_at_failures
 from storage.database.engine import Engine, reading, writing
 from storage.tables import attempts, jobs, runs
 from tests.support.campaigns import later, spec, store_campaign
@@ -67,7 +67,7 @@ async def test_any_stretch_of_messages_trips_in_whatever_order_its_failures_are_
         await look_at_failures(engine, new + other, later(5))
         known |= set(new)
         worst = max(len(known & set(range(begin, begin + OF_LAST))) for begin in range(1, SIZE + 1))
-        reason = f"breaker: {worst} of 10 messages in a row failed, most with 131026"
+        reason = f"breaker: {worst} of 10 messages in a row failed, most with 131026{ADVICE}"
         assert await paused(engine) == (reason if worst > MOST else None)
     assert known
     assert await paused(engine, run=2) is None

@@ -4,9 +4,10 @@ statements for one campaign as for many."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -14,6 +15,7 @@ from sqlalchemy import insert, select, update
 from app.views.campaigns.campaign_list import campaign_page, list_campaigns
 from app.views.campaigns.today import today
 from app.views.operators.senders import senders
+from app.views.operators.spending import Unpriced, monthly_spending
 from app.wiring.settings import Settings
 from campaigns.money.costs import Money
 from campaigns.states import CampaignState
@@ -22,6 +24,7 @@ from scheduler.clock.launch import launch_due
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.sending.lanes import ensure_lanes
 from storage.tables import attempts, budgets, campaigns, jobs, purged_jobs, runs
+from storage.views import live
 from storage.views.costs import costs_so_far
 from storage.views.live import calls_per_run, recent_pace
 from tests.storage.database.test_plans import statements, whole_reads
@@ -44,6 +47,7 @@ PAGES: dict[str, Page] = {
     "today": lambda connection: today(connection, SETTINGS, later(31)),
     "campaigns": campaign_page,
     "senders": lambda connection: senders(connection, SETTINGS, later(31)),
+    "spending": lambda connection: monthly_spending(connection, later(31), UTC),
 }
 
 
@@ -105,7 +109,7 @@ async def test_many_campaigns_take_no_more_statements_than_few(engine: Engine) -
     assert await asked_by_each() == few
 
 
-async def test_the_pace_of_many_is_that_of_each(engine: Engine) -> None:
+async def test_the_pace_of_many_is_that_of_each(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     await under_way(engine, ["spring", "summer"], 100)
     short = {"each": timedelta(seconds=5), "many": 3}
     async with reading(engine) as connection:
@@ -114,6 +118,8 @@ async def test_the_pace_of_many_is_that_of_each(engine: Engine) -> None:
             pace = await recent_pace(connection, [run], later(31), **short)
             assert together[run] == sum(pace.counts)
         assert together[1] > 0
+        monkeypatch.setattr(live, "CALLS", 5)
+        assert (await calls_per_run(connection, [1, 2], later(31), **short))[1] > 0, "each has its own newest"
 
 
 async def test_the_list_has_what_each_cost_and_its_budget(engine: Engine) -> None:
@@ -147,3 +153,37 @@ async def test_the_list_has_what_each_cost_and_its_budget(engine: Engine) -> Non
         "spring": (["1.50 EUR", "0.055 USD", "1 unpriced"], []),
         "summer": ([], ["0.00 of 2.50 EUR per day"]),
     }
+
+
+async def test_what_was_spent_is_of_the_month_in_which_its_run_started_here(engine: Engine) -> None:
+    """COSTS are 0.035 USD charged, 0.02 expected and one message without a price."""
+    two, december = len(COSTS), datetime(2026, 12, 9, 9, tzinfo=UTC)
+    async with writing(engine) as connection:
+        campaign = await given_campaign(connection, people=two)
+        launched = {
+            await given_jobs(connection, campaign, *COSTS, nominal_at=at): at
+            for at in (datetime(2026, 12, 2, 9, tzinfo=UTC), datetime(2026, 11, 30, 23, 30, tzinfo=UTC),
+                       datetime(2026, 10, 31, 22, 30, tzinfo=UTC))
+        }  # fmt: skip
+        assert len(launched) == 3
+    async with reading(engine) as connection:
+        utc = await monthly_spending(connection, december, UTC)
+        paris = await monthly_spending(connection, december, ZoneInfo("Europe/Paris"))
+    each, unsettled = Decimal("0.055"), Decimal("0.02")
+    (total,) = utc.totals
+    assert (total.currency, total.this_month, total.last_month) == ("USD", each, each)
+    assert total.unsettled == 2 * unsettled
+    (total,) = paris.totals
+    assert (total.this_month, total.last_month) == (2 * each, Decimal(0)), (
+        "that of October is too old in both"
+    )
+    for lines in (utc.campaigns, utc.categories, utc.countries):
+        assert (sum(one.this_month for one in lines), sum(one.last_month for one in lines)) == (each, each)
+    assert [one.group for one in utc.campaigns] == ["spring"]
+    assert [one.group for one in utc.countries] == ["FR"], "nothing is charged or open in GB"
+    assert [(one.group, one.this_month + one.last_month) for one in utc.days] == [
+        ("2026-12-02", each),
+        ("2026-11-30", each),
+    ]
+    assert [one.group for one in paris.days] == ["2026-12-02", "2026-12-01"]
+    assert utc.unpriced == [Unpriced("spring", 1, 1)]

@@ -9,6 +9,7 @@ from sqlalchemy import insert, update
 
 from app.views.campaigns.live_campaign import live_campaign
 from app.wiring.settings import Settings
+from campaigns.figures import paced
 from campaigns.states import JobState
 from scheduler.actions.retrying import retry_failed
 from scheduler.clock.launch import launch_due
@@ -110,3 +111,36 @@ async def test_failures_are_not_counted_and_calls_are_up_to_a_bound(
             await avoid_whole_reads(connection)
             for statement, parameters in asked:
                 assert await rows_handled(connection, statement, parameters) <= 200, statement
+
+
+@pytest.mark.parametrize(
+    ("gap", "shown"),
+    [
+        (0.1, ("10 a second", timedelta(seconds=5), 10.0)),
+        (1, ("60 a minute", timedelta(seconds=5), 1.0)),
+        (40, ("90 an hour", timedelta(minutes=5), 1 / 40)),
+        (1_200, ("3 an hour", timedelta(hours=1), 1 / 1_200)),
+    ],
+)
+async def test_a_pace_is_counted_in_the_time_that_fits_it(
+    sqlite_engine: Engine, gap: float, shown: tuple[str, timedelta, float]
+) -> None:
+    """One message after the other, the first after a night: each stretch of the chart holds several."""
+    engine, many, night = sqlite_engine, 300, 50_000
+    await store_campaign(engine, spec(), many)
+    await launch_due(engine)
+    call = {"run_id": 1, "number": 1, "call": "c", "lane": LANE, "epoch": 1}
+    moments = [later(0), *(later(night + gap * job) for job in range(1, many))]
+    rows = [{**call, "job_id": job, "intent_at": at} for job, at in enumerate(moments, 1)]
+    async with writing(engine) as connection:
+        await connection.execute(insert(attempts), rows)
+    text, each, rate = shown
+    async with reading(engine) as connection:
+        found = await live_campaign(connection, SETTINGS, "spring", moments[-1])
+        after = await live_campaign(connection, SETTINGS, "spring", moments[-1] + timedelta(days=1))
+    assert (paced(found.per_second, found.unit), found.pace.each) == (text, each)
+    assert found.per_second == pytest.approx(rate, rel=0.02)
+    sent = [count for count in found.pace.counts if count]
+    assert min(sent[1:]) >= 3, "no comb of 0 and 1"
+    assert sum(sent) / len(sent) / each.total_seconds() == pytest.approx(rate, rel=0.35)
+    assert after.per_second == 0

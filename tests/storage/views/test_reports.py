@@ -75,18 +75,20 @@ async def given_campaign(connection: Connection, people: int, bad: int = 0) -> C
     return campaign
 
 
-async def given_jobs(connection: Connection, campaign: Campaign, *rows: dict[str, Any]) -> int:
+async def given_jobs(
+    connection: Connection, campaign: Campaign, *rows: dict[str, Any], nominal_at: datetime = NOW
+) -> int:
     """A launched run with one job per row, for the campaign's recipients in their order."""
     made = await connection.execute(
         insert(runs)
         .values(
             campaign_id=campaign.id,
-            nominal_at=NOW,
+            nominal_at=nominal_at,
             state="running",
             priority=0,
             spec=campaign.spec.to_json(),
             jobs=len(rows),
-            launched_at=NOW,
+            launched_at=nominal_at,
         )
         .returning(runs.c.id)
     )

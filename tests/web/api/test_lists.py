@@ -232,6 +232,25 @@ async def test_who_was_not_reached_can_be_loaded_again(world: World) -> None:
         assert as_csv.splitlines()[1].startswith('"+447700900002"')
 
 
+async def test_who_may_have_no_list_of_people_gets_a_summary_without_them(world: World) -> None:
+    """In no form; one person at a time may be looked at."""
+    address, number = "/campaigns/running/reports/summary", "+447700900002"
+    async with world.caller(Scope.READ) as caller, world.caller(Scope.MANAGE) as other:
+        assert (await other.get(address)).json()["not_reached"]["people"][0]["phone"] == number
+        found = (await caller.get(address)).json()
+        assert found["not_reached"] == {"listed": 0, "people": [], "withheld": True}
+        for form in ("csv", "html"):
+            file = {"format": form}
+            assert (
+                number
+                not in (await caller.get(address, params=file)).text.partition("Who was not reached")[2]
+            )
+        page = (await caller.get(address, params={"format": "html"})).text
+        assert "The list is left out" in page
+        assert number in (await other.get(address, params={"format": "html"})).text
+        assert (await caller.get(f"/campaigns/running/people/{number}")).status_code == 200
+
+
 async def test_a_key_has_so_many_calls_in_a_minute(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "CALLS", 3)
     async with world.caller(Scope.READ) as caller, world.caller(Scope.READ) as other:

@@ -90,7 +90,7 @@ async def test_the_page_shows_what_happens_and_adds_up(engine: Engine) -> None:
     for rule in ("pacing", "hours", "frequency_cap"):
         assert f"{HERE}/people?state=pending&amp;rule={rule}" in live, rule
     assert f"{HERE}/people?state=failed&amp;code=131026" in live
-    assert "of 2 allowed" in live, "the pause between two messages is the tightest limit"
+    assert "of 2 a second allowed" in live, "the pause between two messages is the tightest limit"
     assert "Pause…" not in page, "a viewer may not"
     for text in (page, live):
         assert "<script>alert" not in text

@@ -20,6 +20,7 @@ from storage.receipts.inbox import NewNotice, add_notices
 from storage.sending.lanes import ensure_lanes, pause_lane
 from storage.sending.workers import WorkerRow, report_worker
 from storage.tables import webhook_refusals, webhooks
+from tests.storage.views.test_reports import given_campaign, given_jobs
 from tests.support.pages import Browser, log_in_as
 from web.pages.senders import routes
 
@@ -64,6 +65,13 @@ async def fill(engine: AsyncEngine) -> None:
         await connection.execute(insert(webhook_refusals).values(account="ourvoice", count=3, last_at=NOW))
         card = RateCard(0, "meta", NOW.date(), "USD", HOSTILE, {("France", "marketing", "any"): 12_000})
         await store_card(connection, card, NOW)
+        charged = {
+            "state": "delivered",
+            "provider_message_id": "m",
+            "cost_micros": 1_500_000,
+            "currency": "EUR",
+        }
+        await given_jobs(connection, await given_campaign(connection, people=1), charged, nominal_at=NOW)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -87,7 +95,11 @@ async def test_what_operators_look_for_is_there(engine: AsyncEngine) -> None:
         assert "leads" in (await browser.get("/senders/workers")).text
         arrived = (await browser.get("/senders/webhooks")).text
         assert "https://hooks.example.com/webhooks/ourvoice" not in arrived, "it sends none"
-        assert f"from {NOW.date()}" in (await browser.get("/costs")).text
+        of_costs = (await browser.get("/costs")).text
+        assert f"from {NOW.date()}" in of_costs
+        assert NOW.strftime("%B %Y") in of_costs
+        assert '<a href="/campaigns/spring/report">spring</a>' in of_costs
+        assert "1.50 EUR" in of_costs
         assert "0.012" in (await browser.get("/costs/rates/meta")).text
         assert (await browser.get("/costs/rates/nothing")).status_code == 404
 

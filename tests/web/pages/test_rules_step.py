@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.actions.drafts.drafts import create_draft, open_draft, save_text
+from app.views.drafts import list_step
 from app.views.drafts.rules import preview_rules
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
@@ -21,6 +23,7 @@ from campaigns.spec.toml_files import parse_toml
 from tests.support.accounts import KEYS, account_at
 from tests.support.forms import fields_of
 from tests.support.pages import Browser, log_in_as
+from web.pages.rules import routes
 
 PAGE = "/campaigns/drafts/spring/rules"
 HEAD = 'name = "spring"\nprovider = "meta"\nsenders = ["one"]\n[content]\ntext = "Hi"\n'
@@ -34,7 +37,11 @@ def settings(tmp_path: Path, sqlite_url: str) -> Settings:
 
 
 @pytest.fixture
-async def editor(sqlite_engine: AsyncEngine, settings: Settings) -> AsyncIterator[Browser]:
+async def editor(
+    sqlite_engine: AsyncEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Browser]:
+    """One who waits for the check of a list."""
+    monkeypatch.setattr(routes, "PATIENCE", 30.0)
     async with Browser(sqlite_engine, settings) as browser:
         await log_in_as(browser, sqlite_engine, Role.EDITOR)
         yield browser
@@ -293,6 +300,38 @@ async def test_the_sentence_follows_the_form(editor: Browser, settings: Settings
     assert "1 Mar 2096, 09:00 CET" in text
     without_script = await editor.post(PAGE, {**runs, "show": "1"})
     assert "1 Mar 2096, 09:00 CET" in re.sub(r"<[^>]+>", "", without_script.text)
+
+
+async def test_messages_are_counted_once_the_list_is_checked(
+    editor: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row without a name gets no message; until the check knows that, no number is shown."""
+    text = HEAD.replace("Hi", "Hi {{ name }}") + '[audience]\ncsv = "people.csv"\n'
+    draft = await create_draft(settings, "spring", text)
+    rows = "".join(f"+4477009{number:05d},{'Ada' if number % 2 else ''}\n" for number in range(120))
+    (draft.folder / "people.csv").write_text(f"phone,name\n{rows}")
+    may_check, check = asyncio.Event(), list_step.check_list
+
+    async def later(settings: Settings, name: str) -> None:
+        await may_check.wait()
+        await check(settings, name)
+
+    monkeypatch.setattr(list_step, "check_list", later)
+    monkeypatch.setattr(routes, "PATIENCE", 0.01)
+    page = (await editor.get(PAGE)).text
+    for shown in (page, (await editor.post(f"{PAGE}/preview", fields_of(page))).text):
+        assert 'data-again="2">The list is being checked.' in shown
+        assert "of <b>" not in shown, "no number"
+    may_check.set()
+    monkeypatch.setattr(routes, "PATIENCE", 30.0)
+    page = (await editor.get(PAGE)).text
+    assert "The first of <b>60 messages</b>" in page
+    assert "data-again" not in page
+    fields = {**fields_of(page), "when": "at", "schedule.at": "2096-12-24T09:00"}
+    fields |= {"schedule.timezone": "Europe/Berlin", "stay": "1"}
+    assert (await editor.post(PAGE, fields)).status_code == 303
+    page = (await editor.get(PAGE)).text
+    assert "The first of <b>60 messages</b>" in page, "right after saving, too"
 
 
 def outline(settings: Settings, tables: str, recipients: int) -> tuple[str, str, str]:

@@ -47,7 +47,7 @@ async def test_what_runs_has_its_pace_and_how_long_it_takes_yet(engine: Engine) 
     page = await seen(engine)
     running = card(page, "Running")
     # 30 calls, and of those of `given` none, in the 15 s that are over; one message waits for its turn alone.
-    assert "spring 7 of 10 1 in doubt 2 1 s" in running
+    assert "spring 7 of 10 1 in doubt 2 a second 1 s" in running
     assert 'aria-label="1 read, 1 on its way' in page
     assert "2 a second" not in card(page, "Senders"), "its rate is of the last 10 s"
     assert "<script>alert" not in page

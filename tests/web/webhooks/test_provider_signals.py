@@ -17,6 +17,8 @@ from campaigns.states import CampaignState, JobState, RunState
 from providers.events import Billed, Report
 from scheduler.clock.launch import launch_due
 from scheduler.receipts.webhook_events import EventSorter
+from scheduler.sending.breaker import ADVICE
+from scheduler.sending.lane_health import with_advice
 from storage.audience.templates import find_list, find_templates, store_templates
 from storage.database.engine import reading, writing
 from storage.runs.control import move_campaign, move_runs
@@ -46,7 +48,7 @@ async def fail(hooks: Hooks, code: str) -> None:
 async def test_a_failure_that_concerns_the_account_pauses_the_campaign(hooks: Hooks) -> None:
     await fail(hooks, "gone")
     assert await column(hooks, runs.c.state) == [RunState.PAUSED]
-    assert await column(hooks, campaigns.c.reason) == ["gone: It says why."]
+    assert await column(hooks, campaigns.c.reason) == [with_advice("gone: It says why.")]
 
 
 async def test_so_does_one_that_came_before_the_answer(hooks: Hooks) -> None:
@@ -58,7 +60,7 @@ async def test_so_does_one_that_came_before_the_answer(hooks: Hooks) -> None:
     assert [row.state for row in await job_rows(hooks.engine)] == ["accepted"]
     await hooks.process()
     assert [row.state for row in await job_rows(hooks.engine)] == ["failed"]
-    assert await column(hooks, campaigns.c.reason) == ["gone: It says why."]
+    assert await column(hooks, campaigns.c.reason) == [with_advice("gone: It says why.")]
 
 
 async def test_a_repeated_notice_after_a_person_resumed_it_pauses_nothing(hooks: Hooks) -> None:
@@ -91,7 +93,7 @@ async def test_failures_that_are_reported_long_after_trip_the_breaker(
     await hooks.tell({"id": "m26", "status": "failed", "at": 5, "code": "131026", "reason": "Not there."})
     await hooks.process(2_000)
     assert await column(hooks, runs.c.reason) == [
-        "breaker: 26 of 100 messages in a row failed, most with failed"
+        f"breaker: 26 of 100 messages in a row failed, most with failed{ADVICE}"
     ]
 
 
@@ -101,7 +103,7 @@ async def test_a_failure_that_concerns_the_number_pauses_its_lane(hooks: Hooks) 
     await fail(hooks, "banned")
     async with reading(hooks.engine) as connection:
         reason = await connection.scalar(select(lanes.c.paused_reason).where(lanes.c.name == LANE))
-    assert reason == "banned: It says why."
+    assert reason == with_advice("banned: It says why.")
     assert await column(hooks, runs.c.state) == [RunState.RUNNING]
 
 

@@ -67,20 +67,30 @@ for (const part of document.querySelectorAll("[data-live]")) {
 }
 
 // <form data-preview="/path" data-into="id">: a moment after typing, its fields are posted and the answer is shown.
+// An element data-again="2" in what is shown: it is not known yet, and is asked for again after so many seconds.
 for (const form of document.querySelectorAll("form[data-preview]")) {
   let timer = 0;
+  let again = 0;
   let latest = 0;
+  const into = document.getElementById(form.dataset.into);
   const show = async () => {
     const mine = ++latest;
     const body = new URLSearchParams(new FormData(form));
     const answer = await fetch(form.dataset.preview, { method: "POST", body, headers: { "X-Drumbeat-Live": "1" } });
     const text = await answer.text();
-    if (mine === latest && answer.ok) document.getElementById(form.dataset.into).innerHTML = text;
+    if (mine === latest && answer.ok) into.innerHTML = text;
+    lookAgain();
+  };
+  const lookAgain = () => {
+    const unknown = into.querySelector("[data-again]");
+    clearTimeout(again);
+    if (unknown) again = setTimeout(show, 1000 * unknown.dataset.again);
   };
   form.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(show, 300);
   });
+  lookAgain();
 }
 
 // Buttons that insert text where the cursor was: <button type="button" data-insert="{{ name }}" data-target="f-text">.

@@ -21,7 +21,7 @@ from app.views.reports.workbooks import write_workbook
 from app.wiring.databases import snapshot
 from campaigns.errors import NotFound
 from web.look.environment import render
-from web.pages.site import Site, page, site_of, zone_of
+from web.pages.site import Site, page, site_of, viewer_of, zone_of
 from web.reports.html import summary_html, summary_values
 
 FRESH: Final = 30.0
@@ -43,7 +43,7 @@ async def download(request: Request) -> Response:
         raise NotFound(f"A report has no form {ending}.", hint=f"Its forms: {', '.join(FORMS)}.")
     media, write = FORMS[ending]
     summary = await _read(site_of(request), name, zone)
-    content = await asyncio.to_thread(write, summary, zone)
+    content = await asyncio.to_thread(write, summary.as_file_for(viewer_of(request)), zone)
     file = f"{name}-report-{summary.provenance.made_at:%Y-%m-%d}.{ending}"
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in file)
     return Response(

@@ -79,7 +79,9 @@ def live_values(found: LiveCampaign) -> dict[str, Any]:
         "found": found,
         "people": partial(people_of, found.name),
         "bar": state_parts(found.found, lambda state: people_of(found.name, state=state)),
-        "series": [Series("sent", "accent", found.pace.points)],
+        "series": [
+            Series("sent", "accent", [(at, rate * found.unit.seconds) for at, rate in found.pace.points])
+        ],
         "begin": begin,
         "end": end,
         "bands": bands,

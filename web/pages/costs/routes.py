@@ -1,4 +1,4 @@
-"""What things cost: budgets in use and rate cards."""
+"""What things cost: what was spent, budgets in use and rate cards."""
 
 from __future__ import annotations
 
@@ -10,18 +10,34 @@ from starlette.routing import Route
 
 from app.views.operators.costs import Costs, costs
 from app.views.operators.rates import cards_named
+from app.views.operators.spending import MonthlySpending, monthly_spending
 from app.wiring.databases import snapshot
-from web.pages.site import page, site_of
+from campaigns.phones.country_names import countries
+from web.pages.site import page, site_of, zone_of
+
+FRESH: Final = 10.0
+"""Seconds that one read of what was spent serves all who look at it."""
 
 
 async def show(request: Request) -> Response:
-    site = site_of(request)
+    site, zone = site_of(request), zone_of(request)
 
     async def read() -> Costs:
         async with snapshot(site.engine) as connection:
             return await costs(connection, site.settings, site.now())
 
-    return page(request, "pages/costs/costs.html", section="costs", found=await site.cached("costs", read))
+    async def read_spending() -> MonthlySpending:
+        async with snapshot(site.engine) as connection:
+            return await monthly_spending(connection, site.now(), zone)
+
+    return page(
+        request,
+        "pages/costs/costs.html",
+        section="costs",
+        found=await site.cached("costs", read),
+        spending=await site.cached(("spending", str(zone)), read_spending, FRESH),
+        country_names=countries(),
+    )
 
 
 async def show_card(request: Request) -> Response:

@@ -181,6 +181,7 @@ def _preview(
                 outlet,
                 category=str(file.data.get("category", "marketing")),
                 blanks=rows.blanks if rows else None,
+                whole=rows is None or rows.whole,
             ),
             "",
         )

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.actions.drafts.drafts import Draft, StaleDraft, save_section
-from app.views.drafts.list_checks import known_check
+from app.views.drafts.list_step import checked
 from app.views.drafts.rules import RulesPreview, preview_rules
 from campaigns.errors import DrumbeatError, InvalidInput, SpecError
 from campaigns.rules.decision import DAYS
@@ -20,10 +20,12 @@ from campaigns.rules.hours_presets import PRESETS
 from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import loc_of, parse_toml
 from web.pages.draft_fields import Changes, Fields
-from web.pages.draft_steps import TYPED, address_of, draft_of, form_fields, rows_of, step_page
+from web.pages.draft_steps import TYPED, address_of, draft_of, form_fields, step_page
 from web.pages.rules.form import changes_of, hours_of, needs_consent, when_of
 from web.pages.site import done, fragment, sentences_of, site_of
 
+PATIENCE: Final = 1.0
+"""Seconds that the page waits for the check of the list before it shows that it is under way."""
 _PREVIEW: Final = "pages/rules/preview.html"
 ZONES: Final = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
 
@@ -53,14 +55,17 @@ async def save(request: Request) -> Response:
 
 async def preview(request: Request) -> Response:
     draft, form = await draft_of(request), await form_fields(request)
-    shown, problem, whole = await _preview(request, draft, changes_of(form, dict(draft.data)))
-    return fragment(request, _PREVIEW, preview=shown, problem=problem, whole=whole)
+    shown, problem, waits = await _preview(request, draft, changes_of(form, dict(draft.data)))
+    return fragment(request, _PREVIEW, preview=shown, problem=problem, waits=waits)
 
 
 async def _preview(request: Request, draft: Draft, changes: Changes) -> tuple[RulesPreview | None, str, bool]:
-    """What the rules come to with these changes, or why that cannot be said; and whether all rows are counted."""
+    """What the rules come to with these changes, or why that cannot be said; and whether the list is still being
+    checked, so that nobody knows how many messages there are."""
     site = site_of(request)
-    recipients, whole = await _recipients(draft)
+    check = await checked(site.settings, draft, PATIENCE)
+    waits = check is None and draft.list_path is not None
+    recipients = check.accepted if check is not None and check.problem is None else None
 
     def read() -> RulesPreview:
         locs = {loc_of(key) if isinstance(key, str) else key: value for key, value in changes.items()}
@@ -68,18 +73,9 @@ async def _preview(request: Request, draft: Draft, changes: Changes) -> tuple[Ru
         return preview_rules(site.settings, file, recipients, site.now())
 
     try:
-        return await asyncio.to_thread(read), "", whole
+        return await asyncio.to_thread(read), "", waits
     except DrumbeatError as error:
-        return None, sentences_of(error), True
-
-
-async def _recipients(draft: Draft) -> tuple[int | None, bool]:
-    """The people of the list, and whether that are all: by its check, else by its first rows."""
-    check = await asyncio.to_thread(known_check, draft)
-    if check is not None and check.problem is None:
-        return check.accepted, True
-    rows, _ = await rows_of(draft)
-    return (len(rows.rows), rows.whole) if rows else (None, True)
+        return None, sentences_of(error), False
 
 
 async def _page(
@@ -91,7 +87,7 @@ async def _page(
     *,
     status: int = 200,
 ) -> Response:
-    shown, problem, whole = await _preview(request, draft, changes)
+    shown, problem, waits = await _preview(request, draft, changes)
     return step_page(
         request,
         draft,
@@ -108,7 +104,7 @@ async def _page(
         zones=ZONES,
         preview=shown,
         problem=problem if status == 200 else "",
-        whole=whole,
+        waits=waits,
     )
 
 

@@ -70,6 +70,8 @@ def test_rows_that_lack_what_the_message_needs_are_counted() -> None:
     contents = contents_of(parse_toml(Path("x.toml"), b'[content]\ntext = "Hi {{ name }}"\n'))
     shown = preview_draft(contents, ROWS, Choice.FIRST, 0, Outlet(), blanks=rows.blanks)
     assert shown.notes[0].startswith("name is blank in 1 row, which is left out.")
+    first = preview_draft(contents, ROWS, Choice.FIRST, 0, Outlet(), blanks=rows.blanks, whole=False)
+    assert first.notes[0].startswith("name is blank in at least 1 row, ")
     text = b'[content]\ntext = "Hi {{ name }}"\ndefaults = { name = "you" }\n'
     contents = contents_of(parse_toml(Path("x.toml"), text))
     assert preview_draft(contents, ROWS, Choice.FIRST, 0, Outlet(), blanks=rows.blanks).notes == ()

@@ -148,7 +148,7 @@ def test_a_large_list_is_checked_without_an_estimate(tmp_path: Path, monkeypatch
 def test_a_budget_without_a_price_in_its_currency_is_named(tmp_path: Path) -> None:
     asyncio.run(checked(tmp_path, campaign=CAMPAIGN + '[budget]\nmax = "5.00"\ncurrency = "EUR"\n'))
     shown = invoke(tmp_path, "campaign", "check", "spring.toml").out
-    assert "No price is known in the currency of its budget" in shown
+    assert "No price of it is known in its budget's currency: import a rate card" in shown
 
 
 @pytest.mark.parametrize(
