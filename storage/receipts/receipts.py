@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import JobState, sources
 from storage.runs.history import in_order, move
 from storage.sending.freed_room import give_back
@@ -22,7 +22,7 @@ LAST_POLL: Final = timedelta(days=30)
 """`sent` may still become `delivered` this long after."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Awaited:
     job_id: int
     message_id: str
@@ -30,7 +30,7 @@ class Awaited:
     polls: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DoubtRow:
     job_id: int
     phone: str

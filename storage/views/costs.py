@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final, Literal
 
@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import NO_CURRENCY, Money, from_micros
 from storage.database.bulk import among
 from storage.retention.purged_totals import purged_ledger
@@ -30,7 +31,7 @@ from storage.tables import campaigns, runs
 from storage.views.report_scope import few_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CostLine:
     """What the messages of one group cost, in one currency (None: no price is known of them)."""
 
@@ -85,7 +86,7 @@ async def read_costs(
     return Costs(found.mappings().all())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CostSoFar:
     """What a campaign's messages have cost, or will where their charge is not known yet."""
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState
 from storage.audience.campaigns import Campaign
 from storage.retention.purged_totals import JobGroup
@@ -35,7 +36,7 @@ NOT_REACHED: Final = (
 """How a message ends that did not arrive, or may not have arrived, in the order of the reports."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivery:
     """The result of every row."""
 
@@ -87,7 +88,7 @@ def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """Jobs that ended without arriving, or are in doubt, for the same reason."""
 
@@ -100,7 +101,7 @@ class Failure:
     """None: they are purged."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RejectGroup:
     """Rows that were rejected with the same code."""
 

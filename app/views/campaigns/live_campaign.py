@@ -4,7 +4,6 @@ for every few seconds while a million messages are sent."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,6 +14,7 @@ from app.views.reports.summary import Reason, reason_of
 from app.views.reports.verdict import verdict_on
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
+from campaigns.frozen import frozen
 from campaigns.states import CampaignState, JobState
 from scheduler.actions.approval import approval_problem
 from scheduler.actions.retrying import Judged, preview_retry
@@ -38,7 +38,7 @@ _NOW: Final = 3
 """Stretches whose mean is the pace of now."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Hold:
     """Messages that wait for one rule."""
 
@@ -48,7 +48,7 @@ class Hold:
     means: str
 
 
-@dataclass(frozen=True)
+@frozen
 class LiveCampaign:
     """One campaign, all of it read in one snapshot."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from importlib.metadata import version
 from typing import Any, ClassVar, Final
@@ -19,6 +18,7 @@ from app.views.reports.variants import variants_report
 from app.views.reports.verdict import verdict_on
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput
+from campaigns.frozen import frozen
 from campaigns.time.period import ALWAYS, Period
 from storage.audience.campaigns import ImportLine, list_imports
 from storage.audience.rates import CardLine, list_cards
@@ -36,7 +36,7 @@ PEOPLE: Final = 1_000
 """The most of those who were not reached that are listed."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Reason:
     """Messages that did not arrive, or rows that were rejected, for one reason."""
 
@@ -54,7 +54,7 @@ class Reason:
     """The same as one of the campaign's acts."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Provenance:
     """What the report was made from, and by what."""
 
@@ -103,7 +103,7 @@ class Provenance:
         yield "made at", self.made_at
 
 
-@dataclass(frozen=True)
+@frozen
 class Summary:
     """One campaign, all of it read in one snapshot."""
 
