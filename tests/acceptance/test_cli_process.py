@@ -118,9 +118,9 @@ UNUSED = {
     # what decides about messages and sends them: what shows stored figures does without
     "campaign list": "campaigns.rules.decide campaigns.rules.decision campaigns.spec.rules_spec providers.adapter",
     # what reads numbers
-    "contacts list": "phonenumbers campaigns.phones.phone app.wiring.rights",
+    "contacts list": "phonenumbers campaigns.phones.phone",
     # what changes and erases
-    "why spring +447700900012": "app.wiring.rights app.actions.contacts storage.retention.erasing",
+    "why spring +447700900012": "app.actions.contacts storage.retention.erasing",
 }
 """Command -> what it does without, though others here do not."""
 LIGHT = (
