@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money, plain
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApprovalLimits:
     """`[approval]` of drumbeat.toml; None: no limit of that kind."""
 

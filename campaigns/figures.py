@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from campaigns.frozen import frozen
 
 
 def percent(share: float | None) -> str:
@@ -16,7 +17,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PaceUnit:
     """The time in which a pace is counted."""
 

@@ -4,11 +4,12 @@ campaign's name and the number, not on lanes, the holdout group or other recipie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from hashlib import sha256
 from typing import Final, Literal
+
+from campaigns.frozen import frozen
 
 WHOLE: Final = 10_000
 """A share is a hundredth of a percent."""
@@ -22,7 +23,7 @@ class Measure(StrEnum):
     REPLIED = "replied"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Split:
     """How recipients are assigned to variants."""
 
@@ -55,7 +56,7 @@ class Split:
         return int.from_bytes(digest[start : start + 8]) % WHOLE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tally:
     """The outcomes of a variant's messages."""
 
@@ -74,7 +75,7 @@ class Tally:
         return Fraction(self.count(measure), self.sent) if self.sent else Fraction(0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """The result of a test."""
 

@@ -35,6 +35,11 @@ def visible_line(text: str) -> str:
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def one_line(text: str, longest: int = 200) -> str:
+    """Untrusted text, safe for a terminal: control characters and newlines become spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]
+
+
 def visible_json(text: str) -> str:
     """Equivalent JSON text without hidden characters, which JSON allows unescaped."""
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

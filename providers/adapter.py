@@ -8,7 +8,7 @@ adapter.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol
 
@@ -62,7 +62,7 @@ class Call:
             object.__setattr__(self, "conversations", bound)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Doubt:
     """A message that may have been sent: what is needed to look it up."""
 
@@ -75,18 +75,18 @@ class Doubt:
     """Our reference for the message, if the provider stores one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     report: Report
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Absent:
     """The provider's list, requested late enough and read to its end, does not contain the message: every message to
     that person from that time is known to be another."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unseen:
     """The message was not found, which proves nothing here: it stays in doubt."""
 
@@ -94,7 +94,7 @@ class Unseen:
 Lookup = Found | Absent | Unseen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """A sender's session at a gateway with sessions (Our Voice)."""
 
@@ -133,13 +133,13 @@ class Sessions(Protocol):
     async def delete(self, http: Http, session_id: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Balance:
     amount: Money
     remaining_messages: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Uploaded:
     """A media file that the provider has."""
 
@@ -154,7 +154,7 @@ class Uploaded:
 UNLIMITED: Final = -1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NumberLimits:
     """What the provider shows of a sender's number."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.message.content import Addition, MessageType
 
 PAIR_GAP: Final = timedelta(seconds=6)
@@ -13,7 +13,7 @@ PAIR_GAP: Final = timedelta(seconds=6)
 in front of Meta have it too. Source: Cloud API throughput documentation."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Capabilities:
     """What a provider can do, as `drumbeat provider list` shows it."""
 

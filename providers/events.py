@@ -4,11 +4,11 @@ webhook request."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from campaigns.states import JobState
 from campaigns.untrusted import (
@@ -26,7 +26,7 @@ _TEXTS_OF_REPORT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Billed:
     """The category that a message is charged as, and its recipient in E.164 with the plus."""
 
@@ -35,7 +35,7 @@ class Billed:
     """None: the provider does not name it; it is the number that the message was sent to."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """A provider's report about a message it accepted before. `state` is None for an unknown status."""
 
@@ -83,7 +83,7 @@ class InboundKind(StrEnum):
     """Wrote to a group: opens no window and is no reply; an opt-out counts."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inbound:
     """A person wrote or called: with most kinds their window is open for 24 hours from `at`."""
 
@@ -111,7 +111,7 @@ class Inbound:
         object.__setattr__(self, "at", moment_or_none(self.at))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WindowUntil:
     """The provider reports until when a person's window is open."""
 
@@ -123,7 +123,7 @@ class WindowUntil:
         clean_fields(self, number=LONGEST_NAME)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FreeEntry:
     """The person came through an advertisement or a page's button: until when messages to them cost nothing."""
 
@@ -136,7 +136,7 @@ class FreeEntry:
         clean_fields(self, number=LONGEST_NAME, user_id=LONGEST_NAME)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Preference:
     """A person opted out or back in at the provider."""
 
@@ -154,7 +154,7 @@ class Preference:
         object.__setattr__(self, "at", moment_or_none(self.at))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UserId:
     """The provider's id of a person, and their number: other events may name them by the id alone."""
 
@@ -165,7 +165,7 @@ class UserId:
         clean_fields(self, user_id=LONGEST_NAME)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NumberChange:
     """A person has another number or user id than before. None: not given."""
 
@@ -178,7 +178,7 @@ class NumberChange:
         clean_fields(self, old_user_id=LONGEST_NAME, user_id=LONGEST_NAME)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notice:
     """News about the account's templates, numbers or the account itself, in the provider's text; stored and shown."""
 
@@ -223,7 +223,7 @@ class Effect(StrEnum):
     """The account may reach another number of people in 24 hours now."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unread:
     """A part of a webhook that could not be read; its other parts were."""
 
@@ -233,7 +233,7 @@ class Unread:
         clean_fields(self, reason=LONGEST_NAME)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotUnderstood:
     """A part of a webhook whose meaning is not known here; it is counted by its kind, and the raw webhook is stored."""
 
@@ -258,7 +258,7 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebhookRequest:
     """A webhook as it arrived: signatures are over exactly these bytes."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +23,7 @@ from pydantic.fields import FieldInfo
 
 from campaigns.bounded_files import read_whole
 from campaigns.errors import InvalidInput, NotFound, UsageError
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from campaigns.spec.toml_files import NAME
 from campaigns.time.pace import Duration, Rate
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from providers.capabilities import Capabilities
 
 
-@dataclass(frozen=True)
+@frozen
 class Secret:
     """A reference to a secret, `env:NAME` or `file:PATH`; the secret is read when used and never printed or stored."""
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 from app.views.json_text import to_json
-from app.views.people.contacts import one_line
 from app.views.reports.exports import write_csv
+from campaigns.visible_text import one_line
 from terminal.output import NOTHING, cell
 
 if TYPE_CHECKING:

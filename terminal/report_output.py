@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 import click
 
 from app.wiring.context import Context
+from campaigns.frozen import frozen
 from terminal.commands.options import Command, timezone_option
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def form_options(command: Command) -> Command:
     return command
 
 
-@dataclass(frozen=True)
+@frozen
 class Target:
     """Where a report goes, and in which form."""
 

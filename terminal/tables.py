@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from campaigns.frozen import frozen
 
 RIGHT: Final = ">"
 """A column heading that starts with it holds numbers."""
@@ -18,7 +19,7 @@ SENTENCE: Final = 16
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \S+ \S+\Z")
 
 
-@dataclass(frozen=True)
+@frozen
 class Layout:
     """The columns that are shown, by their places, and the width of each."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 from app.wiring.rights import Actor, Role, act, current_actor
 from campaigns.errors import InvalidInput, NotFound
+from campaigns.frozen import frozen
 from campaigns.time.clock import Now, utc_now
 from storage.access import api_keys as store
 from storage.access.api_keys import ApiKey
@@ -37,7 +37,7 @@ class Scope(StrEnum):
         return dict(zip(Scope, Role, strict=True))[self]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Caller:
     """Who calls: the key, and the actor that it stands for."""
 

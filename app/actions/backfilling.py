@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from app.actions.provider_checks import check_provider, read_user_ids
@@ -12,6 +11,7 @@ from app.actions.templates import Catalogue
 from app.wiring.approval_guard import guard_of
 from app.wiring.rights import act
 from app.wiring.settings import Settings
+from campaigns.frozen import frozen
 from campaigns.intake.model import UserIds
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -22,7 +22,7 @@ from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading
 
 
-@dataclass(frozen=True)
+@frozen
 class MissedRuns:
     """How many runs a campaign missed between two moments, both included."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from app.wiring.databases import copy_of
 from app.wiring.output_files import needed_files, output_place
 from app.wiring.rights import act
 from app.wiring.settings import Settings
+from campaigns.frozen import frozen
 from campaigns.time.clock import utc_now
 from storage.database.backup import back_up, is_backup
 from storage.database.engine import Engine, open_engine, reading, writing
@@ -18,7 +18,7 @@ from storage.database.origin import adopt
 from storage.views.overview import UnsentCampaign, unsent_campaigns
 
 
-@dataclass(frozen=True)
+@frozen
 class Backup:
     """A backup that was made."""
 
@@ -27,7 +27,7 @@ class Backup:
     made_at: datetime
 
 
-@dataclass(frozen=True)
+@frozen
 class Copy:
     """What a copy would do."""
 

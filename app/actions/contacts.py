@@ -29,6 +29,7 @@ from storage.sending.optouts import (
     add_by_hand,
     append_preferences,
     log_of,
+    opt_outs_in_force,
 )
 
 if TYPE_CHECKING:
@@ -223,12 +224,6 @@ async def link_user_id(
     async with writing(engine) as connection:
         await learn_numbers(connection, account, {user_id: phone}, now())
         return opt_outs_in_force(await log_of(connection, phone))
-
-
-def opt_outs_in_force(log: Sequence[LogEntry]) -> list[LogEntry]:
-    """The opt-outs of one person's log that are in force: per scope the newest entry, if it is an opt-out."""
-    newest = {entry.scope: entry for entry in log}
-    return [entry for entry in newest.values() if entry.action == "out"]
 
 
 def number_of(text: str, default_country: str | None) -> str:

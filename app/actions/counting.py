@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from app.wiring.rights import act
+from campaigns.frozen import frozen
 from storage.database.engine import Engine, writing
 from storage.runs.cost_sums import CostDifference, cost_differences, recount_costs
 from storage.runs.job_counts import Difference, differences, recount
 from storage.runs.time_counts import TimeDifference, recount_times, time_differences
 
 
-@dataclass(frozen=True)
+@frozen
 class Recount:
     """What was wrong."""
 

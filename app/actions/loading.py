@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from app.wiring.approval_guard import guard_of
 from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, IntakeError, InvalidInput, SpecError
+from campaigns.frozen import frozen
 from campaigns.intake.model import IntakeOptions
 from campaigns.message.template_category import AUTO
 from campaigns.message.templates import needed_variables
@@ -59,7 +60,7 @@ _LONGEST_NAME: Final = 100
 """Bytes of a list's name in the name of its rejects file."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Flags:
     """The options of the command line, beside the file; None: not given."""
 
@@ -74,7 +75,7 @@ class Flags:
     """Whether it is all that the campaign is to be sent to: until the start, each load replaces the one before."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Loaded:
     """What a check or a load did."""
 
@@ -106,7 +107,7 @@ class Loaded:
         }
 
 
-@dataclass(frozen=True)
+@frozen
 class Checked:
     """What a check has loaded into a temporary database, in which the campaign has no text and no time."""
 

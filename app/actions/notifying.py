@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from uuid import uuid4
 
 from app.wiring.rights import act
 from app.wiring.settings import FILE_NAME, Settings
 from campaigns.errors import NotFound, UsageError
+from campaigns.frozen import frozen
 from campaigns.spec.toml_files import nearest
 from campaigns.time.clock import Now, utc_now
 from providers.notify.settings import NotifySettings
@@ -18,7 +18,7 @@ from storage.database.engine import Engine, writing
 from storage.notify import deliveries
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trial:
     """A test message to one target."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import orjson
 
 from app.wiring.rights import act
 from campaigns.errors import InvalidInput, Unavailable
+from campaigns.frozen import frozen
 from storage.database.compression import unpack
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.user_ids import every_placeholder_of
@@ -29,7 +29,7 @@ MOST_ROUNDS: Final = 5
 """How often what arrived while the rest was erased is erased too."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Erased:
     """How many rows of a person were erased, by kind."""
 

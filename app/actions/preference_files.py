@@ -24,6 +24,7 @@ from app.actions.personal_data import allow_list
 from app.wiring.rights import Actor, act, current_actor
 from app.wiring.settings import Settings
 from campaigns.errors import Forbidden, InvalidInput, NotFound
+from campaigns.frozen import frozen
 from campaigns.intake.model import Detected, IntakeOptions, Reject, RowPreference
 from campaigns.intake.read import open_intake
 from campaigns.phones.stop_words import Action, Scope
@@ -41,7 +42,7 @@ TOKEN_BYTES: Final = 16
 _TOKEN: Final = re.compile(r"[0-9a-f]{32}")
 
 
-@dataclass(frozen=True)
+@frozen
 class Reading:
     """How an uploaded list is read, beside what it says itself."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.errors import DrumbeatError
+from campaigns.frozen import frozen
 from campaigns.time.clock import Now, utc_now
 from storage.access import api_keys as store
 from storage.access.api_keys import StoredAnswer
@@ -36,7 +36,7 @@ class NotKnown(DrumbeatError):
     """The same call was cut off, and it is not known whether it was done: look before you call with a new key."""
 
 
-@dataclass(frozen=True)
+@frozen
 class RepeatableCall:
     """One call that has begun."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 
 from campaigns.errors import SpecError, UsageError
 from campaigns.figures import counted
+from campaigns.frozen import frozen
 from campaigns.spec.schedule_spec import A_MINUTE, FAR, ScheduleSpec
 from campaigns.time.pace import write_duration
 from scheduler.clock.calendar import first_start
@@ -23,7 +23,7 @@ Confirm = Callable[[str], None]
 """Asks the user; returns only if the answer is yes."""
 
 
-@dataclass(frozen=True)
+@frozen
 class TimeFlags:
     """The time options of the command line; None: not given."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ from app.wiring.probes import connected
 from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, SpecError
+from campaigns.frozen import frozen
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.template_match import Mismatch, contents_mismatches, used_templates
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -28,7 +28,7 @@ FRESH: Final = timedelta(minutes=5)
 """A list that was read so recently is not asked for again before a campaign is checked."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Catalogue:
     """An account's templates as far as they are known."""
 

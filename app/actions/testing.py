@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ from app.wiring.needed_secrets import require_keys
 from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput
+from campaigns.frozen import frozen
 from campaigns.message.templates import needed_variables
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import AWAITING_RECEIPT, JobState
@@ -39,7 +39,7 @@ GONE = AWAITING_RECEIPT | {JobState.DELIVERED, JobState.READ}
 UNSENT = (JobState.PENDING, JobState.SENDING)
 
 
-@dataclass(frozen=True)
+@frozen
 class TestResult:
     """A test, and what became of each of its messages."""
 

@@ -10,13 +10,13 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from app.wiring.passwords import hash_password, is_right
 from app.wiring.rights import Actor, Role, act, acting, current_actor
 from campaigns.errors import Forbidden, InvalidInput, NotFound
+from campaigns.frozen import frozen
 from campaigns.time.clock import Now, utc_now
 from storage.access import users as store
 from storage.database.engine import Connection, Engine, lock_names, reading, writing
@@ -51,7 +51,7 @@ class WrongPassword(Forbidden):
     """The name or the password is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoggedIn:
     """Who uses a browser."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from app.views.operators.providers import AdapterView
 from app.wiring.probes import Probe
+from campaigns.frozen import frozen
 from campaigns.states import CampaignState
 from scheduler.actions.budget import Per
 from scheduler.actions.retrying import Judged
@@ -21,7 +21,7 @@ from storage.views.campaign_status import CampaignStatus
 from storage.views.overview import LanePause
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Done:
     """What was done to a campaign."""
 
@@ -29,19 +29,19 @@ class Done:
     done: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resumed(Done):
     lanes: Sequence[str]
     """Its senders that were paused until somebody resumed them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cancelled(Done):
     cancelled: int
     """Messages."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Approved(Done):
     by: str
     at: datetime
@@ -50,24 +50,24 @@ class Approved(Done):
     """Whether it had waited for that."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Started(Done):
     start_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resolved(Done):
     resolved: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retried(Done):
     run: int | None
     retried: int
     groups: Sequence[Judged]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BudgetChanged(Done):
     per: Per
     currency: str
@@ -78,19 +78,19 @@ class BudgetChanged(Done):
     paused: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cloned(Done):
     of: str
     recipients: int
     start_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Backfilled(Done):
     runs: Sequence[datetime]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tested(Done):
     run: int
     line: int
@@ -99,7 +99,7 @@ class Tested(Done):
     messages: Sequence[RunMessage]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recorded:
     """What a person asked for, and what they are opted out of now."""
 
@@ -109,7 +109,7 @@ class Recorded:
     opted_out: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Linked:
     """The number of a user id, and what its person is opted out of now."""
 
@@ -119,43 +119,43 @@ class Linked:
     opted_out: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Adapters:
     providers: Sequence[AdapterView]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answers:
     """What the providers answered."""
 
     answers: Sequence[Probe]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notices:
     notices: Sequence[NoticeRow]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reconciled:
     updated: int
     """Messages."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QrCode:
     id: str
     qr_code: str
     """The picture, as a `data:` address."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deleted:
     id: str
     deleted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileProblem:
     """What is wrong with a campaign file, or missing."""
 
@@ -164,20 +164,20 @@ class FileProblem:
     errors: Sequence[Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredFile(Done):
     etag: str
     complete: bool
     problem: FileProblem | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cost:
     currency: str | None
     amount: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BudgetUsed:
     per: str
     currency: str
@@ -185,26 +185,26 @@ class BudgetUsed:
     limit: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListedCampaign(CampaignStatus):
     cost: Sequence[Cost]
     unpriced: int
     budgets: Sequence[BudgetUsed]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Campaigns:
     campaigns: Sequence[ListedCampaign]
     next: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ComingRun:
     at: datetime
     local: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ComingRuns:
     campaign: str
     state: CampaignState
@@ -214,7 +214,7 @@ class ComingRuns:
     missed: Sequence[MissedRun]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StatusOfCampaign:
     campaign: str
     state: CampaignState
@@ -228,14 +228,14 @@ class StatusOfCampaign:
     problem: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StatusOfAll:
     campaigns: Sequence[StatusOfCampaign]
     paused_senders: Sequence[LanePause]
     at_work: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownSession:
     id: str
     status: str
@@ -245,17 +245,17 @@ class ShownSession:
     last_seen_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreatedSession(ShownSession):
     qr_code: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownSessions:
     sessions: Sequence[ShownSession]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListedCard:
     name: str
     effective_from: str
@@ -265,12 +265,12 @@ class ListedCard:
     imported_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListedCards:
     cards: Sequence[ListedCard]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImportedCard:
     name: str
     effective_from: str

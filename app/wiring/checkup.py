@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,6 +17,7 @@ from app.wiring.probes import Probe, probe
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError
 from campaigns.figures import counted
+from campaigns.frozen import frozen
 from campaigns.money.costs import plain
 from providers.notify.services import is_known_address
 from providers.notify.settings import NotifySettings
@@ -32,7 +32,7 @@ EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
 """A clock that shows an earlier time is wrong."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Finding:
     what: str
     ok: bool

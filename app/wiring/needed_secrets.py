@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from app.wiring.ownership import warn_of_open_secrets
 from app.wiring.settings import FILE_NAME, Settings
 from campaigns.errors import DrumbeatError, UsageError
+from campaigns.frozen import frozen
 from providers.registry import capabilities_of
 from providers.settings import AccountSettings, Secret, reveal_key
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@frozen
 class MissingSecret:
     """A secret that cannot be used."""
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, UsageError
+from campaigns.frozen import frozen
 
 if TYPE_CHECKING:
     from scheduler.sending.lanes import Account
 
 
-@dataclass(frozen=True)
+@frozen
 class Probe:
     """One answer. `sender` is None for the account as a whole."""
 

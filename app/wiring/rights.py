@@ -9,7 +9,6 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, wraps
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from campaigns.errors import DrumbeatError, Forbidden, NotFound, Unavailable, UsageError
+from campaigns.frozen import frozen
 from campaigns.time.clock import utc_now
 from campaigns.untrusted import clean
 from storage.access.audit import Facts, add_act, add_outcome, campaign_facts
@@ -106,7 +106,7 @@ AUTHORING: Final = ("campaign.load", "campaign.clone")
 """Act -> the least role for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Actor:
     """Who acts, and by which door."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
@@ -23,6 +23,7 @@ from pydantic import (
 from app.wiring.environment import from_environment
 from campaigns.approval import ApprovalLimits
 from campaigns.errors import NotFound, SpecError
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from campaigns.rules.caps import Cap
 from campaigns.spec.cap_spec import CapSpec
@@ -179,7 +180,7 @@ class _Written(BaseModel):
         return tables
 
 
-@dataclass(frozen=True)
+@frozen
 class Settings:
     """Everything that is set, checked."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from campaigns.frozen import frozen
 
 _VOWEL: Final = "aeiouyáàâãäåæéèêëíìîïóòôõöøúùûüýąęěůőűăāēīūėįųıœ"
 _CONSONANT: Final = f"[^{_VOWEL}]"
@@ -19,7 +20,7 @@ _NO_SYLLABLE: Final = rf"(?:^|(?<!{_CONSONANT})[lr]|[^lr{_VOWEL}])"
 """The word's start or a consonant, but no l or r that makes a syllable of its own, as in Krčma."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Language:
     """A language's letters beyond A to Z, in lower case, and a pattern that none of its words matches."""
 

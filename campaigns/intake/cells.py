@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.reject_codes import RejectCode
 
 MAX_CELLS: Final = 16_384
@@ -16,7 +16,7 @@ _MAX_QUOTED: Final = 1 << 22
 _INSIDE: Final = re.compile(rb'[^"]*+(?:""[^"]*+)*+')
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """One row split into cells. With a code the row is malformed, and only its first line belongs to it."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.intake.defuse import from_rejects
 from campaigns.intake.model import REJECT_COLUMNS, IntakeOptions
 from campaigns.intake.names import fold
@@ -19,7 +19,7 @@ LONGEST: Final = 200
 """Characters of a cell that are shown."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Column:
     """One column of a list."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import xlsxwriter
 
 from campaigns.errors import IntakeError
+from campaigns.frozen import frozen
 from campaigns.intake.cells import tidy
 from campaigns.intake.columns import cells_of
 from campaigns.intake.defuse import from_rejects
@@ -27,7 +28,7 @@ _HOW: Final = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Corrections:
     """Rows of a rejects file that are to take their old places."""
 

@@ -6,12 +6,12 @@ import codecs
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from campaigns.bounded_files import Source, open_source
 from campaigns.errors import IntakeError
+from campaigns.frozen import frozen
 from campaigns.intake.encoding_guard import refuse_twice_encoded, require_assumed
 from campaigns.intake.encodings import ASSUMED
 from campaigns.intake.twice_encoded import TWICE, decoder_of
@@ -44,7 +44,7 @@ _WEB_PAGE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Bytes:
     """A list whose text is known to be readable in `encoding` from end to end."""
 

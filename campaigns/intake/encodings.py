@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from campaigns.frozen import frozen
 from campaigns.intake.alphabets import (
     BALTIC,
     CENTRAL,
@@ -84,7 +84,7 @@ CANDIDATES: Final = (
 """Beside cp1252, the most common first."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Doubt:
     """Why cp1252 cannot be assumed: what else the list may be, and a word that is read differently."""
 

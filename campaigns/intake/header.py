@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 from typing import Final
 
 from campaigns.errors import IntakeError
+from campaigns.frozen import frozen
 from campaigns.intake.cells import MAX_CELLS, Cutter
 from campaigns.intake.defuse import from_rejects
 from campaigns.intake.model import REJECT_COLUMNS, IntakeOptions
@@ -34,7 +35,7 @@ _SAMPLE: Final = 20
 """Rows whose cells are looked at to find the phone column."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Header:
     """The parsed header line."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
+from campaigns.frozen import frozen
 from campaigns.phones.stop_words import Action, Scope
 from campaigns.reject_codes import RejectCode
 
@@ -32,7 +33,7 @@ class RowPreference(NamedTuple):
     """Whether the row gives a time."""
 
 
-@dataclass(frozen=True)
+@frozen
 class UserIds:
     """Who is named by the provider's user id alone, in rows without a number."""
 
@@ -45,7 +46,7 @@ class UserIds:
 ANY_USER_ID: Final = UserIds()
 
 
-@dataclass(frozen=True)
+@frozen
 class IntakeOptions:
     """How to read a file; None is detected."""
 
@@ -81,7 +82,7 @@ class IntakeOptions:
     """Opt-out lists only: the values for rows that leave these cells blank."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Detected:
     """What was detected about the file."""
 
@@ -117,7 +118,7 @@ class Detected:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reject:
     """A row that was not accepted."""
 
@@ -141,7 +142,7 @@ class RecipientFields(NamedTuple):
     consent_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chunk:
     """Some rows of the file: the accepted ones as columns of equal length, and the rejected ones."""
 

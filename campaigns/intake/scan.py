@@ -14,6 +14,7 @@ from itertools import compress
 from typing import Final
 
 from campaigns.errors import IntakeError
+from campaigns.frozen import frozen
 from campaigns.intake.cells import MAX_CELLS, Cutter, Record, tidy, too_many_cells
 from campaigns.intake.model import Reject
 from campaigns.reject_codes import IntakeCode, RejectCode
@@ -55,7 +56,7 @@ class Rows:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Shape:
     """The expected format of a row."""
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import RawIOBase
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from campaigns.bounded_files import Source
 from campaigns.errors import IntakeError
+from campaigns.frozen import frozen
 from campaigns.reject_codes import IntakeCode
 
 MAX_FILE: Final = 256 << 20
@@ -44,7 +45,7 @@ _CHILD: Final = Path(__file__).with_name("workbook_child.py")
 _HINT: Final = "Open it in the spreadsheet program and save it as .xlsx, or as CSV UTF-8."
 
 
-@dataclass(frozen=True)
+@frozen
 class Table:
     """One sheet as a CSV in UTF-8, in which each row of the sheet is a row."""
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, groupby, islice
 from operator import attrgetter
 from typing import Final, NamedTuple
+
+from campaigns.frozen import frozen
 
 
 class Value(StrEnum):
@@ -36,7 +37,7 @@ class Style(StrEnum):
     LINK = "link"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """A piece of text as it is seen."""
 
@@ -44,7 +45,7 @@ class Text:
     value: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Styled:
     style: Style
     parts: tuple[Text | Styled, ...]
@@ -53,24 +54,24 @@ class Styled:
 Inline = tuple[Text | Styled, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Paragraph:
     """One or more lines, with their line breaks."""
 
     parts: Inline
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quote:
     lines: tuple[Inline, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bullets:
     items: tuple[Inline, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Numbers:
     """A numbered list; its numbers are those of the text."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from pydantic import TypeAdapter
 
+from campaigns.frozen import frozen
 from campaigns.message.content import Parameter, Template
 from campaigns.untrusted import LONGEST_NAME, LONGEST_TEXT, clean_fields
 
@@ -20,7 +20,7 @@ LONGEST_LANGUAGE: Final = 32
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*(\w{1,64})\s*\}\}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeaderPart:
     kind: str
     """text, image, video, document, location, or another of the provider's."""
@@ -30,7 +30,7 @@ class HeaderPart:
         clean_fields(self, kind=LONGEST_NAME, text=LONGEST_TEXT)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ButtonPart:
     kind: str
     """url, quick_reply, phone_number, copy_code, otp, or another of the provider's."""
@@ -46,7 +46,7 @@ class ButtonPart:
         return self.kind == "otp" or (self.kind == "url" and bool(placeholders(self.url)))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TemplateParts:
     """What a template consists of, from top to bottom."""
 
@@ -67,7 +67,7 @@ class TemplateParts:
         return not (self.header or self.footer or self.buttons or self.others)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProviderTemplate:
     """One template in one language."""
 

@@ -4,10 +4,10 @@ the number and kind of its parameters. Limits of length: Meta's Cloud API refere
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from campaigns.figures import counted
+from campaigns.frozen import frozen
 from campaigns.message.content import Content, Template
 from campaigns.message.content_spec import ContentSpec, TemplateSpec
 from campaigns.message.provider_templates import (
@@ -47,7 +47,7 @@ HEADER, BODY, BODY_ALONE, ADDRESS = 60, 1024, 32_768, 2000
 and of a filled address."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mismatch:
     """One way in which a campaign does not fit its template."""
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
+
+from campaigns.frozen import frozen
 
 MICRO: Final = Decimal(1_000_000)
 NO_CURRENCY: Final = "XXX"
 """ISO 4217's code for "no currency": for accounts without a currency in the provider's answers and in the settings."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Money:
     amount: Decimal
     currency: str

@@ -8,10 +8,10 @@ of its card; it is dated data here (`IN_WINDOW`), and the newer of a card's row 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money, from_micros
 from campaigns.money.markets import LONGEST_PREFIX, markets_of
 
@@ -25,7 +25,7 @@ OPEN: Final = "open"
 CLOSED: Final = "closed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InWindow:
     """How a category is charged inside an open window from a date on, if the card has no row for it."""
 
@@ -53,7 +53,7 @@ the month. Quoted from Meta's page, and reported alike by several resellers in 2
 FREE_SERVICE_SINCE: Final = date(2026, 10, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RateCard:
     id: int
     name: str
@@ -91,7 +91,7 @@ def _in_window(category: str, on: date) -> InWindow | None:
     return held[-1] if held else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Price:
     money: Money
     card_id: int | None

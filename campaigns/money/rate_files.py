@@ -10,7 +10,6 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Final
 
 from campaigns.bounded_files import read_whole
 from campaigns.errors import InvalidInput
+from campaigns.frozen import frozen
 from campaigns.money.costs import to_micros
 from campaigns.money.markets import known_market, nearest_market
 from campaigns.money.prices import ANY, AUTHENTICATION, CLOSED, INTERNATIONAL, OPEN, SERVICE
@@ -48,7 +48,7 @@ _HEADER_WITHIN: Final = 20
 """Rows in which the header is searched: Meta's files have remarks above it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Row:
     line: int
     cells: Sequence[str]

@@ -9,13 +9,14 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Final
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult
 
+from campaigns.frozen import frozen
 from campaigns.phones.phone_plans import international_region, local_elsewhere, local_number, usual_mobile
 from campaigns.phones.spellings import canonical
 from campaigns.phones.user_ids import PLACEHOLDER, country_of
@@ -105,7 +106,7 @@ _NOT_DIGIT: Final = re.compile(r"\D")
 _APOSTROPHES: Final = "'’‘`\""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Phone:
     """A number that a message can be sent to."""
 
@@ -117,7 +118,7 @@ class Phone:
     """Whether the cell has another or former spelling of the number, which is not dialled today."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PhoneFault:
     """Why a cell holds no usable number."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, Literal
+
+from campaigns.frozen import frozen
 
 Action = Literal["out", "in"]
 Scope = Literal["marketing", "all"]
@@ -209,7 +210,7 @@ _ACCENTS: Final = frozenset((*range(10, 37), *range(200, 241)))
 """Combining classes of accents and of Hebrew's and Arabic's vowel points; those of Indic scripts distinguish words."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StopWord:
     """The preference that a message expresses."""
 
@@ -237,7 +238,7 @@ def find_stop_word(text: str) -> StopWord | None:
 
     Case, accents, punctuation, emoji, spaces, invisible characters and full-width letters make no difference.
     """
-    return _WORDS.get(_fold(text))
+    return _words().get(_fold(text))
 
 
 def find_preference(text: str | None, payload: str | None) -> StopWord | None:
@@ -276,10 +277,12 @@ def _read(words: dict[str, str], meaning: StopWord) -> Iterable[tuple[str, StopW
     return ((_fold(word), meaning) for language in words.values() for word in language.split(";"))
 
 
-_WORDS: Final = {
-    **dict(_read(START, StopWord("in", "all"))),
-    **dict(_read(STOP, StopWord("out", "marketing"))),
-    **dict(_read(STOP_BUTTONS, StopWord("out", "marketing"))),
-    **dict(_read(STOP_ALL, StopWord("out", "all"))),
-    **dict(_read(STOP_ALL_BUTTONS, StopWord("out", "all"))),
-}
+@cache
+def _words() -> dict[str, StopWord]:
+    return {
+        **dict(_read(START, StopWord("in", "all"))),
+        **dict(_read(STOP, StopWord("out", "marketing"))),
+        **dict(_read(STOP_BUTTONS, StopWord("out", "marketing"))),
+        **dict(_read(STOP_ALL, StopWord("out", "all"))),
+        **dict(_read(STOP_ALL_BUTTONS, StopWord("out", "all"))),
+    }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
+
+from campaigns.frozen import frozen
 
 
 class Calendar(StrEnum):
@@ -20,7 +21,7 @@ CALENDAR_REACH: Final = timedelta(days=8)
 """A calendar week in any zone lies within it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cap:
     """At most `most` messages to a person in any period of length `per`, or in each calendar day or week of their
     zone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -25,14 +25,14 @@ class PastMessage:
     account: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Consent:
     """Marketing is sent only to people who gave consent at most `max_age` ago."""
 
     max_age: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Holdout:
     """The share of people who receive nothing."""
 
@@ -44,7 +44,7 @@ DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Spans = tuple[tuple[time, time], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hours:
     """When messages may arrive, in the recipient's zone: start inclusive, end exclusive; an end at or before its start
     is on the next day, and belongs to the day it starts on."""
@@ -65,7 +65,7 @@ class Hours:
         return dict(self.on_weekday).get(weekday, self.allow)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policy:
     """The campaign's settings for the rules, frozen at launch."""
 
@@ -172,7 +172,7 @@ class Facts:
     """When the winner is chosen; None: when a person chooses it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Send:
     """The message may be sent."""
 
@@ -183,7 +183,7 @@ SEND: Final = Send()
 """The possible answers of a rule that does not choose the form."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wait:
     """Not now: wait `until` a time, or, if None, until something else happens (the run is resumed, the person
     writes)."""
@@ -192,7 +192,7 @@ class Wait:
     rule: Rule
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Skip:
     """Never send: the job ends in `state` with `reason`."""
 

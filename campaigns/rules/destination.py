@@ -3,16 +3,16 @@ window may be sent, and one that waits for its window goes on waiting."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.rules.decision import SEND, Decision, Facts, Skip
 from campaigns.rules.forms import may_be_free, must_ask_window
 from campaigns.rules.names import Form, SkipReason
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """Templates of `category` are not delivered to numbers of the ISO 3166 country `region`."""
 

@@ -3,10 +3,10 @@ it was read and when. Not legal advice, and never used unless a campaign names o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, time
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.rules.decision import Spans
 
 MONDAY_TO_SATURDAY: Final = frozenset(range(6))
@@ -14,7 +14,7 @@ EVERY_DAY: Final = frozenset(range(7))
 SUNDAY: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Preset:
     """When marketing may arrive, and why."""
 

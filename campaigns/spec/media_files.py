@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
 from campaigns.errors import Fault, SpecError
+from campaigns.frozen import frozen
 from campaigns.spec.toml_files import Loc, dotted
 
 LARGEST: Final = 16 << 20
@@ -52,7 +53,7 @@ _DOCUMENTS: Final = frozenset(kind for kind in SUFFIXES if kind.startswith(("app
 _MEGABYTE: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limit:
     types: frozenset[str]
     bytes: int
@@ -73,7 +74,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
 """By the kind of message, or of a template's header, that the file is for."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MediaFile:
     """One file that is uploaded to a provider."""
 

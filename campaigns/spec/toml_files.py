@@ -6,7 +6,6 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -16,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from campaigns.bounded_files import read_whole
 from campaigns.errors import Fault, InvalidInput, NotFound, SpecError
+from campaigns.frozen import frozen
 
 Loc = tuple[int | str, ...]
 
@@ -25,7 +25,7 @@ DEEPEST: Final = 50
 """Tables and lists within each other."""
 
 
-@dataclass(frozen=True)
+@frozen
 class TomlFile:
     path: Path
     text: str

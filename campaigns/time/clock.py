@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
+
+from campaigns.frozen import frozen
 
 NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 Now = Callable[[], datetime]
@@ -22,7 +23,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClockCorrection:
     """A clock that was ahead has been set back."""
 

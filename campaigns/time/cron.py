@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Final
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+
+from campaigns.frozen import frozen
 
 EXAMPLE: Final = 'write it like "0 9 * * mon": minute, hour, day of month, month, day of week'
 DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -20,7 +22,7 @@ LONGEST: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _PART: Final = re.compile(r"(?:(\*)|(\w+)(?:-(\w+))?)(?:/(\d+))?")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cron:
     """Matches each minute that all fields match. The fields are sets of numbers; weekdays are 0 for Monday to 6 for
     Sunday."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer
 from pydantic_core import CoreSchema, core_schema
+
+from campaigns.frozen import frozen
 
 _UNITS: Final = {
     "ms": timedelta(milliseconds=1),
@@ -21,7 +22,7 @@ _UNITS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rate:
     """At most `count` in any period of length `per`."""
 

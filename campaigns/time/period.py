@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from campaigns.frozen import frozen
 from campaigns.time.zones import instant_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Period:
     """From `since` on and before `until`; None: without that end."""
 

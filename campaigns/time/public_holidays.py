@@ -4,15 +4,16 @@ campaign asks for them."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Final
 
+from campaigns.frozen import frozen
+
 PLACE: Final = re.compile(r"[A-Z]{2}(-\w+)?")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublicHolidays:
     """The dates that are public holidays in at least one of the places."""
 

@@ -7,12 +7,12 @@ Read leniently: a field of another type than documented counts as missing. The l
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 from campaigns.errors import Unavailable
+from campaigns.frozen import frozen
 from providers.http.client import Answer, Http
 from providers.values import first_text, first_text_or_number, moment, phone, table, tables
 
@@ -21,14 +21,14 @@ MOST_PAGES: Final = 40
 """A person's messages on a channel fill few pages; a longer list was not filtered by person."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Contact:
     id: str | None
     phone: str | None
     """E.164 with the plus, if the contact is identified by a number."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     """One message in either direction. `contact` is the recipient or the sender."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 from campaigns.errors import NotFound, Unavailable
+from campaigns.frozen import frozen
 from campaigns.phones.spellings import canonical, spellings
 from providers.http.client import Http
 from providers.values import first_text, moment, phone, table
@@ -15,7 +15,7 @@ from providers.values import first_text, moment, phone, table
 CONVERSATIONS: Final = "/v1/messaging/conversations"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Conversation:
     id: str
     phone: str | None
@@ -23,7 +23,7 @@ class Conversation:
     last_outbound_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     id: str
     status: str

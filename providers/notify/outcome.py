@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from campaigns.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Undelivered:
     """It was not delivered, as far as is known."""
 

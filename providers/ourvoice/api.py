@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from campaigns.errors import Unavailable
+from campaigns.frozen import frozen
 from campaigns.untrusted import read_amount
 from providers.adapter import Session
 from providers.http.client import Answer, Http
@@ -36,7 +37,7 @@ class CannotPage(Unavailable):
     """Our Voice repeated a page of its list, so the list cannot be read to its end."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     """One message. `to_number` is a list in the document's property table, a string in its example."""
 
@@ -61,7 +62,7 @@ class Message:
     updated_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MessageFilter:
     """The filters of the message list; None: not filtered."""
 

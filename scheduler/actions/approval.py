@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from campaigns.approval import ApprovalLimits
 from campaigns.errors import InvalidInput, Stopped
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now
@@ -26,7 +26,7 @@ WorstCase = Callable[[Connection, Campaign], Awaitable[Money | None]]
 """The most that the campaign may cost, or None where a price is not known."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Guard:
     """What is asked before a launch."""
 

@@ -6,12 +6,12 @@ The sender reads the limits under the lock of the campaign's budgets, in the tra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
 from campaigns.errors import InvalidInput
+from campaigns.frozen import frozen
 from campaigns.money.costs import from_micros, plain
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, RunState
@@ -32,7 +32,7 @@ REACHED = BUDGET_REACHED.partition(":")[0]
 OVER = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BudgetChange:
     """A budget before and after."""
 

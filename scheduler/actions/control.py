@@ -6,13 +6,13 @@ Runs before their campaign, as the engine does it: two who lock both in the same
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Literal
 
 from campaigns.errors import InvalidInput
 from campaigns.figures import counted
+from campaigns.frozen import frozen
 from campaigns.states import CampaignState, JobState, RunState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
@@ -27,7 +27,7 @@ from storage.views.overview import paused_lanes
 C = CampaignState
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resumed:
     """The result of `resume`."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from typing import Any, Final
 
 from campaigns.errors import UsageError
+from campaigns.frozen import frozen
 from campaigns.spec.cap_spec import LONGEST_CAP
 from campaigns.spec.values import LEAST_AGE
 from storage.database.engine import Connection, Engine, reading, writing
@@ -53,7 +53,7 @@ KINDS: Final = {
 too."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     """What is older than the moments asked for."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from campaigns.errors import InvalidInput
+from campaigns.frozen import frozen
 from campaigns.outcomes import AS_TEMPLATE, MESSAGE_REFUSED, SPARED, FailureKind
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState
@@ -43,7 +43,7 @@ class Again(StrEnum):
     """The free form was refused because the window is closed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """Whether a failure is tried again, and why or why not."""
 
@@ -133,7 +133,7 @@ def _by_code(code: str) -> Verdict:
     return Verdict(verdict.again, note_of(number)) if kind is K.RECIPIENT else verdict
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judged:
     """A group of failures and what to do with it."""
 
@@ -145,7 +145,7 @@ class Judged:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retry:
     """The retry that was made; no run if nothing can be tried again."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.errors import InvalidInput, NotFound
+from campaigns.frozen import frozen
 from campaigns.message.content_spec import ContentSpec
 from campaigns.phones.phone import PhoneFault, bucket, read_phone
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -33,7 +33,7 @@ LIFETIME: Final = timedelta(hours=1)
 """A test that was not sent by then expires."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TestRun:
     """What will be sent as a test."""
 
@@ -44,7 +44,7 @@ class TestRun:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SampleRow:
     """The row of a list that fills the message of a test."""
 

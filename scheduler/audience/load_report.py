@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from campaigns.errors import IntakeError
+from campaigns.frozen import frozen
 from campaigns.intake.model import Detected
 from campaigns.reject_codes import IntakeCode
 from storage.audience.audience import Source
 
 
-@dataclass(frozen=True)
+@frozen
 class LoadReport:
     """The result of a file's rows: rows = accepted + rejected, and duplicates are among the rejected."""
 

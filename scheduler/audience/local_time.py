@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from campaigns.frozen import frozen
 from campaigns.phones.user_ids import PREFIX as USER_ID
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.time.zones import find_zone, instant_of, zones_of_region
@@ -14,7 +14,7 @@ from storage.database.engine import Connection
 from storage.runs.local_times import PREFIX, Place, audience_places, audience_regions
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnTimes:
     """When a run's time of day comes for each of its audience."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from campaigns.frozen import frozen
 from storage.audience.audience import open_import
 from storage.database.engine import Connection, Engine, by_itself, writing
 from storage.runs.editions import (
@@ -28,7 +28,7 @@ ABANDONED: Final = timedelta(days=1)
 """No list takes so long to read: the process that began it was killed."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Stage:
     """Where a list is stored until it is whole."""
 

@@ -8,13 +8,13 @@ first time only.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from heapq import merge
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from campaigns.frozen import frozen
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.time.cron import Cron
 from campaigns.time.zones import instant_of
@@ -39,7 +39,7 @@ class Miss(StrEnum):
     """Its list was to be read again and could not be; the reason is stored beside it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Turn:
     """What is done about the occurrences whose time has come."""
 
@@ -50,7 +50,7 @@ class Turn:
     """The nominal time of the next; None: there is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Before:
     """What is known of the campaign's earlier runs."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.time.clock import Now
 from providers.notify.settings import NotifySettings
 from scheduler.clock.supervision import do_part
@@ -31,7 +31,7 @@ KEPT: Final = timedelta(days=90)
 DAY: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotifyPlan:
     """Whom to notify."""
 

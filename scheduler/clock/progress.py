@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.rules.names import Rule
 from campaigns.states import FINAL, LEFT, CampaignState, JobState
 
@@ -17,7 +18,7 @@ RETRY: Final = "retry"
 """What holds a message besides the rules."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Upcoming:
     """An upcoming run."""
 
@@ -25,7 +26,7 @@ class Upcoming:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """A run that ended, with its messages by state."""
 
@@ -33,7 +34,7 @@ class Ended:
     states: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Snapshot:
     """Progress of the open runs. `states` counts all their jobs, by the state's name."""
 
@@ -59,7 +60,7 @@ class Snapshot:
         return sum(number for state, number in self.states.items() if JobState(state) in LEFT | FINAL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Left:
     """Messages that a runner left unsent for one reason."""
 
@@ -76,7 +77,7 @@ class Left:
         return self.until is not None and self.rule not in (RETRY, LANE_PAUSED, Rule.BUDGET)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CampaignSummary:
     """A campaign's state at the end, and the messages of the runs that this runner saw."""
 
@@ -88,7 +89,7 @@ class CampaignSummary:
     next_run: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunSummary:
     """How a runner ended."""
 

@@ -10,12 +10,12 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from campaigns.errors import IntakeError, InvalidInput
+from campaigns.frozen import frozen
 from campaigns.intake.model import UserIds
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.templates import needed_variables
@@ -56,7 +56,7 @@ def judge_by(lanes: Mapping[str, Lane]) -> Check:
     return check
 
 
-@dataclass(frozen=True)
+@frozen
 class Reading:
     """The result of reading the list for one run."""
 

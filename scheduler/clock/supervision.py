@@ -6,14 +6,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
 
+from campaigns.frozen import frozen
 from storage.database.health import first_line, is_outage
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Duty:
     """Work that is repeated every so many seconds."""
 

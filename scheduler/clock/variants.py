@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.errors import InvalidInput, NotFound
+from campaigns.frozen import frozen
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import Now, utc_now
 from campaigns.variants import Split, Tally, pick_winner
@@ -107,7 +107,7 @@ def _refuse_needless(spec: CampaignSpec, variant: str) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExperimentStatus:
     """The variant test of a campaign's newest run."""
 

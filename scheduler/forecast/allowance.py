@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.money.prices import FREE_SERVICE_MESSAGES, Prices
 from storage.database.engine import Connection
 from storage.views.estimates import count_delivered_service
@@ -20,7 +20,7 @@ CostKey = tuple[str | None, str, str | None]
 """Country, category, currency."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServiceMessage:
     """One that may be charged as a service message."""
 

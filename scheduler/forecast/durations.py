@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import dropwhile
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.rules.decision import Hours
 from campaigns.rules.hours import describe_hours
 from campaigns.time.pace import Rate, write_duration
@@ -22,7 +22,7 @@ MONTH: Final = timedelta(days=30)
 YEAR: Final = timedelta(days=365)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limit:
     name: str
     value: str
@@ -31,7 +31,7 @@ class Limit:
     """From the first message to the last, were it the only limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LaneLoad:
     """The messages of a run that one lane is to send."""
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from campaigns.errors import InvalidInput, NotFound
+from campaigns.frozen import frozen
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.rules.caps import Cap
 from campaigns.rules.decision import Send, Skip, Wait
@@ -132,7 +133,7 @@ async def _apply_allowance(connection: Connection, lanes: Mapping[str, Lane], re
     result.apply_allowance(left)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Able:
     """In place of an adapter, which loads the HTTP client: an estimate asks it only what it can do."""
 

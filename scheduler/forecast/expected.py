@@ -7,11 +7,12 @@ message's turn.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from campaigns.money.prices import SERVICE, Price
 from campaigns.rules.decision import UNLIMITED, Decision, Facts, OpenBudget, Send, Skip
@@ -29,7 +30,7 @@ UNTIL_WINDOW: Final = (SkipReason.WINDOW_CLOSED, SkipReason.DESTINATION_BLOCKED)
 """What an open window would change."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExpectedCost:
     country: str | None
     category: str
@@ -59,7 +60,7 @@ class ExpectedCost:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expected:
     """All that an estimate counts of one message."""
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money, from_micros
 from campaigns.rules.names import Form
 from scheduler.forecast.allowance import ServiceMessage, within_allowance
@@ -40,7 +41,7 @@ class CostRange:
         return from_micros(self.high_micros)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BudgetLeft:
     """One of its budgets, and whether the worst case fits it."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money, from_micros
 from campaigns.rules.names import SkipReason
 from scheduler.forecast.durations import (
@@ -52,7 +53,7 @@ async def add_limits(
     result.budgets += messages.budgets()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Messages:
     """The messages that a run is to send, and what is known of its limits."""
 

@@ -4,11 +4,12 @@ each later moment that a rule names, but without a lock and without a write."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.money.prices import Price
 from campaigns.rules.decide import decide
 from campaigns.rules.decision import Decision, Facts, Send, Wait
@@ -48,7 +49,7 @@ class Assumption(StrEnum):
     ROOM_FOR_ALL = "room_for_all"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prospects:
     """What would happen to a message, were its run not paused."""
 
@@ -74,7 +75,7 @@ class Prospects:
         return self.end_at.replace(microsecond=0) if isinstance(self.end, Send) else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Turn:
     """A message's place in its lane's queue."""
 
@@ -226,7 +227,7 @@ def _all_held(job: JobHistory, held: Sequence[Wait]) -> bool:
     return (held[-1].rule if held else job.held_by) in FOR_ALL
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Intervals:
     """The time from one message to the next."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.money.prices import Price
 from campaigns.rules.decide import decide
 from campaigns.rules.decision import Decision, Facts, Send, Wait
@@ -44,7 +45,7 @@ class Waits:
         return True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Foreseen:
     """What is expected of a message, as far as is known now."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from campaigns.figures import counted
+from campaigns.frozen import frozen
 from campaigns.masking import masked
 from campaigns.notify_events import NotifyEvent
 from campaigns.states import JobState
@@ -18,7 +18,7 @@ from storage.notify.deliveries import Delivery
 _SETTLE: Final = "drumbeat campaign resolve {name} --in-doubt resend (or give-up)"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notification:
     """One event in words."""
 
@@ -64,7 +64,7 @@ class Notification:
         return orjson.dumps({**values, "phones": list(self.phones)} if self.phones else values)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """What is looked up when an event is put into words."""
 

@@ -13,13 +13,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import orjson
 
 from campaigns.errors import DrumbeatError
+from campaigns.frozen import frozen
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import clean
 from providers.events import WebhookRequest
@@ -74,7 +74,7 @@ BREATH: Final = 16 * 1024
 """Bytes read before other tasks have a turn on the event loop."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReadWebhook:
     """A webhook and its events, or why it could not be read."""
 

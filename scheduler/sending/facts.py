@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money, from_micros
 from campaigns.money.prices import Price
 from campaigns.rules.caps import CALENDAR_REACH, Calendar
@@ -60,7 +61,7 @@ class Addressed(Protocol):
     def free_refused_at(self) -> datetime | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """The jobs of one run that the slice has taken."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from campaigns.errors import DrumbeatError, Unavailable, UsageError
+from campaigns.frozen import frozen
 from campaigns.untrusted import LONGEST_TEXT, clean
 from scheduler.sending.lanes import Account
 from storage.database.engine import Connection, Engine, writing
@@ -22,7 +23,7 @@ PATIENCE: Final = 60.0
 """The most seconds that reading them may take."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tier:
     """How many people an account may reach in 24 hours outside a window."""
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from campaigns.frozen import frozen
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.template_category import AUTO, strictest
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from campaigns.message.templates import Renderer
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BudgetLine:
     """One limit on what the run may cost."""
 

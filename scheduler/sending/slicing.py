@@ -3,8 +3,7 @@ same transaction, defer or skip what is not sent, and commit the intents of the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from campaigns.frozen import frozen
 from campaigns.states import RunState
 from scheduler.sending.claiming import claim_jobs
 from scheduler.sending.deciding import decide_claim
@@ -20,7 +19,7 @@ from storage.sending.freed_room import wake
 from storage.sending.lanes import note_sends
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Slice:
     calls: list[PlannedCall]
     claimed: int

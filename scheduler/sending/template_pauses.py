@@ -4,10 +4,10 @@ stopped, or has another category than the run."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.provider_templates import ProviderTemplate, same_language
 from campaigns.message.template_category import AUTO
@@ -25,7 +25,7 @@ Sends = Callable[[ContentSpec], bool]
 """Whether a message of a run is one of those in question."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Named:
     """A template by its name and language; without a language, in all of them."""
 

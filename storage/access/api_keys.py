@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import field_names, frozen
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
 from storage.tables import api_answers, api_keys
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ApiKey:
     id: int
     name: str
@@ -27,7 +27,7 @@ class ApiKey:
     revoked_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredAnswer:
     """A call that was made before. `status` None: it has no answer yet."""
 
@@ -39,7 +39,7 @@ class StoredAnswer:
     body: str | None
 
 
-_COLUMNS = [api_keys.c[name] for name in ApiKey.__slots__]
+_COLUMNS = [api_keys.c[name] for name in field_names(ApiKey)]
 
 
 async def add_key(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +10,13 @@ import orjson
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.tables import audit, audit_outcomes, campaigns
 
 Facts = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuditRow:
     """One act. `outcome` None: it is under way, or was interrupted, and may have been done."""
 

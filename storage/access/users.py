@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.tables import failed_logins, invitations, sessions, users
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class User:
     id: int
     name: str
@@ -23,7 +23,7 @@ class User:
     disabled_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     user: User
     created_at: datetime

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, Text, cast, func, literal, select, type_coerce, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.runs.editions import of_audience
 from storage.tables import campaigns, recipients
 
@@ -21,7 +21,7 @@ ROW_END: Final = "\x1e"
 """Neither can stand in a phone, in a zone's name or, unescaped, in JSON."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Approval:
     """Who approved what, and when."""
 

@@ -6,7 +6,6 @@ recipients + rejects of an import are always its rows, less those that belong to
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import count, islice
 from typing import Any, Final, TypeVar
@@ -15,6 +14,7 @@ import orjson
 from sqlalchemy import Text, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import field_names, frozen
 from campaigns.intake.model import RecipientFields
 from storage.database.batched_sqlite import any_rowcount
 from storage.database.bulk import table_of
@@ -30,7 +30,7 @@ Place = tuple[int, int]
 """(import id, line): where a row belongs."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Audience:
     """Recipients to add, as columns of equal length."""
 
@@ -64,7 +64,7 @@ class Audience:
         return columns
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RejectedRow:
     """A reject and its place."""
 
@@ -75,7 +75,7 @@ class RejectedRow:
     raw: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Holder:
     """The recipient who has a number already."""
 
@@ -84,7 +84,7 @@ class Holder:
     vars: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """A file that was loaded."""
 
@@ -96,7 +96,7 @@ class Source:
         return f"{self.file}, loaded {self.loaded_at:%Y-%m-%d %H:%M} UTC"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImportCounts:
     """What a load did."""
 
@@ -120,7 +120,7 @@ async def find_import(
     connection: AsyncConnection, campaign_id: int, digest: str
 ) -> tuple[int, ImportCounts] | None:
     """The import of the same bytes into this campaign's audience, where there was one."""
-    columns = [imports.c[name] for name in ImportCounts.__slots__]
+    columns = [imports.c[name] for name in field_names(ImportCounts)]
     found = select(imports.c.id, *columns).where(
         imports.c.campaign_id == campaign_id,
         imports.c.edition == edition_of(campaign_id),
@@ -143,7 +143,7 @@ async def open_import(
 
 async def close_import(connection: AsyncConnection, import_id: int, counts: ImportCounts) -> None:
     """Store what the load did."""
-    values = {name: getattr(counts, name) for name in ImportCounts.__slots__}
+    values = {name: getattr(counts, name) for name in field_names(ImportCounts)}
     await connection.execute(update(imports).where(imports.c.id == import_id).values(**values))
 
 

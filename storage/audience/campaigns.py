@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.errors import NotFound
+from campaigns.frozen import frozen
 from campaigns.states import CampaignState
 from storage.database.engine import lock_names
 from storage.runs.editions import edition_of
@@ -60,7 +61,7 @@ class Campaign:
         return CampaignSpec.from_json(self.spec_json)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CampaignLine:
     """A campaign as `campaign list` shows it."""
 
@@ -75,7 +76,7 @@ class CampaignLine:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImportLine:
     """One file that was loaded into a campaign."""
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.tables import campaigns, inbound, jobs, touches, windows
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KnownWindow:
     lane: str
     open_until: datetime
     known_by: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GotMessage:
     """A message that was, or may have been, sent; campaign and state are None if its job is purged."""
 
@@ -29,7 +29,7 @@ class GotMessage:
     state: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WroteMessage:
     """A message that the person sent."""
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.money.prices import RateCard
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
 from storage.tables import rate_cards, rates
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CardLine:
     """A rate card without its rates."""
 

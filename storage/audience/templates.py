@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ClauseElement, case, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.message.provider_templates import ProviderTemplate, read_parts, same_language, write_parts
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
@@ -18,7 +18,7 @@ from storage.tables import template_lists, templates
 _PLAIN: Final = ("name", "language", "status", "category", "previous_category", "quality", "reason")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TemplateList:
     """What is known of an account's list, without the templates."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Column, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.tables import metadata
 from storage.tables.types import KEPT_BY_LOCKS
 
@@ -16,7 +16,7 @@ COUNTED: Final = 1_000
 """Orphans of a kind are counted up to here."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Orphans:
     """Rows of one table whose `column` names a row of `target` that is not there."""
 

@@ -6,13 +6,13 @@ The order of a series is kept: of each target, one is tried only when no earlier
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.notify_events import STANDING, NotifyEvent
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
@@ -26,7 +26,7 @@ UNCONFIGURED: Final = "its [[notify]] table is not in drumbeat.toml any more"
 d, e = notify_deliveries.c, notify_events.c
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivery:
     """One event on its way to one target."""
 
@@ -47,7 +47,7 @@ class Delivery:
     campaign: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subscription:
     """What a target wants."""
 

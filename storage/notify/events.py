@@ -4,7 +4,6 @@ finds it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -12,6 +11,7 @@ from uuid import uuid4
 from sqlalchemy import delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.notify_events import STANDING, NotifyEvent
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
@@ -23,7 +23,7 @@ CALM: Final = timedelta(minutes=10)
 """What comes back so soon after it ended is the same event still: nobody is notified again."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Occurrence:
     """Something that happened, or that lasts."""
 

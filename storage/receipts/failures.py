@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.outcomes import AS_TEMPLATE
 from campaigns.rules.names import Form
 from campaigns.states import JobState, RunState
@@ -17,7 +17,7 @@ from storage.runs.history import in_order, move
 from storage.tables import jobs, runs
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LateFailure:
     job_id: int
     message_id: str

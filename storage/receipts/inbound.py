@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
 from storage.tables import inbound
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InboundMessage:
     lane: str | None
     """None: the sender that received it is not known."""

@@ -4,7 +4,7 @@ cannot be read; and notices, their events that concern no job and no person."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from itertools import chain
 from typing import Final
@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.untrusted import clean
 from storage.database.bulk import among, fetch_rows
 from storage.database.compression import pack, unpack
@@ -29,7 +30,7 @@ from storage.tables import notices, to_millis, webhook_refusals, webhooks
 COLUMNS: Final = ("account", "received_at", "url", "headers", "body", "size")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arrival:
     """A verified webhook, as it came."""
 
@@ -63,7 +64,7 @@ class Arrival:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredWebhook:
     id: int
     account: str
@@ -73,7 +74,7 @@ class StoredWebhook:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewNotice:
     """Something about our templates, numbers or account."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
@@ -22,7 +22,7 @@ BALANCE: Final = "balance"
 """The kind of the one notice of an account that holds its balance: `4990 XOF`, its subject the messages left."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NoticeRow:
     account: str
     kind: str
@@ -31,7 +31,7 @@ class NoticeRow:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LastBalance:
     amount: Money
     remaining_messages: int | None

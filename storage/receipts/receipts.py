@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Select, Text, and_, bindparam, case, cast, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import JobState, sources
 from storage.runs.history import in_order, move
 from storage.sending.freed_room import give_back
@@ -23,7 +23,7 @@ LAST_POLL: Final = timedelta(days=30)
 """`sent` may still become `delivered` this long after."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Awaited:
     job_id: int
     message_id: str
@@ -31,7 +31,7 @@ class Awaited:
     polls: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DoubtRow:
     job_id: int
     phone: str

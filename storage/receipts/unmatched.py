@@ -4,7 +4,6 @@ once, until their message is known."""
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -14,6 +13,7 @@ import orjson
 from sqlalchemy import Select, Text, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from campaigns.states import JobState
 from storage.database.bulk import as_values, by_dialect, is_among, table_of
@@ -46,7 +46,7 @@ class Reported(Protocol):
     def reference(self) -> str | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnmatchedReport:
     """A report as it was stored; see `providers.events.Report`."""
 

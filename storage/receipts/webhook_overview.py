@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.tables import webhook_refusals, webhooks
 
 MOST: Final = 1_000
 """Webhooks among which each account's newest is looked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetAside:
     """A webhook that could not be read."""
 
@@ -28,7 +28,7 @@ class SetAside:
     """Whether it is about to be read again."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusals:
     account: str
     count: int

@@ -7,7 +7,6 @@ itself is known again only by a keyed hash, see `storage.sending.erased`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.phones.spellings import spellings
 from campaigns.phones.user_ids import user_id_in
 from campaigns.states import JobState
@@ -66,7 +66,7 @@ GONE: Final = "erased"
 """Replaces erased text."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Traces:
     """Where a person's data is, beside what is found by the number alone."""
 

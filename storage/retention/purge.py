@@ -8,7 +8,6 @@ campaigns, runs and the files' names and digests.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import FINAL, CampaignState, JobState, RunState
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
@@ -68,7 +68,7 @@ TO_BE_SENT: Final = (JobState.PENDING.value, JobState.SENDING.value, JobState.IN
 FINAL_STATES: Final = [state.value for state in FINAL]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OldRun:
     """A run that was over before the purge's moment."""
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import JobState
 from storage.database.bulk import among
 from storage.runs.cost_sums import TAKEN
 from storage.tables import campaigns, purged_jobs, purged_rejects, runs
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobGroup:
     """Jobs that ended alike."""
 
@@ -26,7 +26,7 @@ class JobGroup:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PurgedRejects:
     """Rejects of one code."""
 

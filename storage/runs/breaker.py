@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import CTE, Select, and_, bindparam, case, func, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.outcomes import MESSAGE_REFUSED, PASSING_ATTEMPTS, FailureKind
 from campaigns.states import JobState, RunState
 from storage.database.bulk import as_values, by_dialect, is_among
@@ -20,7 +20,7 @@ HARD: Final = ("refused", MESSAGE_REFUSED, "provider_failed", "retries_exhausted
 """Reasons of a failure that count against the run; that a person has opted out does not."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FailingRun:
     """A running run with failures that count against it."""
 
@@ -31,7 +31,7 @@ class FailingRun:
     """The last attempts of the messages that failed, in their order."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stretch:
     """So many messages of a run in a row."""
 
@@ -40,7 +40,7 @@ class Stretch:
     """The last attempt of the last of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class First:
     """Results of the messages of one form and variant."""
 
@@ -50,7 +50,7 @@ class First:
     under_way: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FirstResults:
     """Results of a run's messages since it was last resumed, by form and variant."""
 

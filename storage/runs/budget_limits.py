@@ -4,7 +4,6 @@ may change."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ import orjson
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import RunState
 from storage.tables import campaigns, runs
 
@@ -19,7 +19,7 @@ Change = Callable[[str], str]
 """A campaign file as JSON -> the same with another budget."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenRun:
     """A run that has not ended."""
 

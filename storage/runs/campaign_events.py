@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import CampaignState
 from storage.tables import Instant, campaigns
 from storage.tables import campaign_events as events
@@ -19,7 +19,7 @@ PAUSES: Final = 100
 """The newest that are read."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CampaignEvent:
     at: datetime
     event: str
@@ -41,7 +41,7 @@ async def list_campaign_events(
     return await _newest(connection, campaign_id, newest, events.c.event.in_(CHANGES))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pause:
     """A stretch of time in which nothing was sent."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Select, delete, func, insert, literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import from_micros
 from campaigns.states import RANK, JobState
 from storage.database.engine import is_sqlite
@@ -41,7 +41,7 @@ def summed_costs(run_ids: Sequence[int] | Select[tuple[int]]) -> Select[Any]:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sums:
     """Of messages that are alike."""
 
@@ -50,7 +50,7 @@ class Sums:
     expected: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CostDifference:
     """Messages that are alike, whose kept sums are not theirs."""
 

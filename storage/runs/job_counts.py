@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import JobState
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
@@ -59,7 +59,7 @@ async def count_states(
     return {state: found[state] for state in JobState if state in found}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting:
     """Messages of a run that wait on a lane for the same."""
 
@@ -108,7 +108,7 @@ def _first_free(given: FromClause) -> ColumnElement[Any]:
     return func.coalesce(free, last)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """Messages that are alike, whose kept number is not theirs."""
 

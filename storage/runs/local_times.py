@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Column, ColumnElement, MetaData, Table, Text, case, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.phones.user_ids import PREFIX as USER_ID
 from storage.runs.editions import of_audience
 from storage.tables import Instant, recipients
@@ -27,7 +27,7 @@ local_times: Final = Table(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Recipients in the same time zone."""
 
@@ -38,7 +38,7 @@ class Place:
     """The first and the last number."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LocalTimes:
     """How a launch finds the recipients' times in `local_times`."""
 

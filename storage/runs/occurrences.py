@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Delete, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import field_names, frozen
 from storage.tables import attempts, missed_runs, runs
 
 SCHEDULED = runs.c.kind == "scheduled"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MissedRun:
     nominal_at: datetime
     reason: str
@@ -78,7 +78,7 @@ async def list_missed(
     until: datetime | None = None,
 ) -> list[MissedRun]:
     """The missed occurrences from `since` to `until`, both included, the oldest first."""
-    columns = [missed_runs.c[name] for name in MissedRun.__slots__]
+    columns = [missed_runs.c[name] for name in field_names(MissedRun)]
     found = select(*columns).where(missed_runs.c.campaign_id == campaign_id)
     if since is not None:
         found = found.where(missed_runs.c.nominal_at >= since)

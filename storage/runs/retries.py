@@ -4,7 +4,6 @@ newest counts."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.outcomes import AS_TEMPLATE
 from campaigns.states import LEFT, JobState, RunState
 from storage.database.bulk import table_of
@@ -46,7 +46,7 @@ ALREADY_ARRIVED: Final = "already_arrived"
 """Reason of a retry that was not sent: the first message was delivered in the meantime."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Occurrence:
     """The newest scheduled run of a campaign, and the runs that belong to it."""
 
@@ -58,7 +58,7 @@ class Occurrence:
     """Its own, and those of its retries."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EndedGroup:
     """People whose newest message was not delivered, grouped by reason."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -27,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from campaigns.frozen import frozen
 from campaigns.masking import masked
 from campaigns.notify_events import NotifyEvent
 from campaigns.spec.schedule_spec import ScheduleSpec
@@ -47,7 +47,7 @@ _LAUNCHABLE: Final = (CampaignState.SCHEDULED, CampaignState.RUNNING)
 _DUE: Final = (campaigns.c.id, campaigns.c.name, campaigns.c.spec, campaigns.c.start_at)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DueCampaign:
     id: int
     name: str
@@ -55,7 +55,7 @@ class DueCampaign:
     start_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunRow:
     id: int
     campaign_id: int

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import JobState, RunState
 from storage.tables import attempts, campaigns, imports, jobs, lanes, recipients, runs
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunMessage:
     """What became of one message of a run."""
 

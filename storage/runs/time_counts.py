@@ -4,7 +4,6 @@ it: never read from the messages when it is asked for."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.database.engine import is_sqlite
 from storage.tables import from_millis, jobs, runs, time_counts
 
@@ -47,7 +47,7 @@ def _step() -> ColumnElement[int]:
     return case(*sizes, else_=literal_column(str(LONGEST)))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Counted:
     """What happened from a moment on, for as long as is counted together."""
 
@@ -79,7 +79,7 @@ async def counted_times(
     return timedelta(milliseconds=widest or SHORTEST), counted
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimeDifference:
     """A moment of a run whose kept numbers are not those of its messages."""
 

@@ -4,7 +4,6 @@ A retry belongs to the test of the run that it retries."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Select, case, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.rules.names import Rule
 from campaigns.states import JobState, RunState
 from campaigns.variants import Tally
@@ -26,7 +26,7 @@ _FAMILY: Final = func.coalesce(runs.c.parent_id, runs.c.id)
 """The run whose test a run belongs to."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Experiment:
     """The state of a run's variant test."""
 
@@ -37,7 +37,7 @@ class Experiment:
     """Why it is the winner, or why a person has to choose it; None: it is not decided yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Undecided:
     """A variant test that is still running."""
 
@@ -148,7 +148,7 @@ async def tallies(connection: AsyncConnection, campaign_id: int, run_id: int) ->
     return {variant: Tally(*map(int, counts)) for variant, *counts in counted}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SentVariant:
     """One message that the provider accepted."""
 

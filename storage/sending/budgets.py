@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import BigInteger, Boolean, Row, Update, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from storage.database.bulk import among, as_rows, by_dialect, given_rows
 from storage.database.engine import is_sqlite
@@ -24,7 +24,7 @@ LearntPrices = dict[tuple[int, str, int], int]
 """(campaign, currency, micro-units expected) -> micro-units that such a message has cost at most."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reservation:
     """What a message may cost at most, and the budgets it is paid from."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningDelete
 from sqlalchemy.types import TypeEngine
 
-from campaigns.frozen import frozen
+from campaigns.frozen import field_names, frozen
 from campaigns.states import JobState
 from storage.database.bulk import among, as_rows, as_values, by_dialect, given_rows, is_among
 from storage.database.engine import execute_later
@@ -73,7 +72,7 @@ class NewHistoryRow:
     """The day, YYYY-MM-DD, whose ramp counts it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Taken:
     """What a message had taken beside money."""
 
@@ -167,7 +166,7 @@ async def delay_history(connection: AsyncConnection, times: Sequence[tuple[int, 
         await execute_later(connection, _delay(connection), {"rows": as_rows(rows)})
 
 
-_TAKEN: Final = tuple(touches.c[name] for name in Taken.__slots__)
+_TAKEN: Final = tuple(touches.c[name] for name in field_names(Taken))
 
 
 @by_dialect

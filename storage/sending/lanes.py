@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -11,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Select, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import JobState, RunState
 from storage.database.bulk import as_values, is_among
 from storage.database.engine import execute_later, is_sqlite
@@ -60,7 +60,7 @@ class Pause(NamedTuple):
         return self.until is not None and (other.until is None or self.until > other.until)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LaneRow:
     name: str
     epoch: int
@@ -114,7 +114,7 @@ def _free(no_other_runner: bool) -> ColumnElement[bool]:
     return or_(lanes.c.holder.is_(None), mine, lanes.c.lease_until <= NOW, *dead)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DueLane:
     """A lane that waits for a shift."""
 

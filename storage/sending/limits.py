@@ -4,13 +4,13 @@ together, in one pool."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Select, and_, delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.database.bulk import as_values, by_dialect, is_among
 from storage.database.engine import is_sqlite, lock_names
 from storage.database.upserts import upsert_into
@@ -20,7 +20,7 @@ UNLIMITED: Final = -1
 _SHOWN: Final = ("portfolio", "people", "quality", "throughput", "verified_name", "name_status")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SenderLimit:
     """One sender, as its provider showed it last."""
 
@@ -45,7 +45,7 @@ class SenderLimit:
         return not timedelta() <= now - self.fetched_at < every
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AccountLimit:
     people: int | None
     """None: no limit, or not known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import FromClause
 
+from campaigns.frozen import field_names, frozen
 from campaigns.phones.spellings import canonical
 from campaigns.phones.stop_words import Action, Scope, comes_after
 from campaigns.phones.user_ids import PREFIX
@@ -37,7 +38,7 @@ PAGE: Final = 1_000
 _Last = tuple[datetime, Action]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogEntry:
     """One opt-out or opt-in."""
 
@@ -50,7 +51,7 @@ class LogEntry:
     evidence: str | None
 
 
-_ENTRY: Final = tuple(optouts.c[name] for name in LogEntry.__slots__)
+_ENTRY: Final = tuple(optouts.c[name] for name in field_names(LogEntry))
 
 
 class NewPreference(NamedTuple):
@@ -63,7 +64,7 @@ class NewPreference(NamedTuple):
     """Of the list."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PreferenceChange:
     """An opt-out or opt-in that a person gave to us or to a provider."""
 
@@ -111,7 +112,7 @@ def _holding(entry: LogEntry, last: _Last | None) -> LogEntry:
 
 
 def _row(entry: LogEntry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in LogEntry.__slots__}
+    return {name: getattr(entry, name) for name in field_names(LogEntry)}
 
 
 async def append_preferences(
@@ -130,9 +131,9 @@ async def append_preferences(
     ]
     if stored:
         rows = [{**_row(entry), "at": to_millis(entry.at)} for entry in stored]
-        given = table_of(connection, rows, **{name: optouts.c[name].type for name in LogEntry.__slots__})
-        columns = [given.c[name] for name in LogEntry.__slots__]
-        await connection.execute(insert(optouts).from_select(list(LogEntry.__slots__), select(*columns)))
+        given = table_of(connection, rows, **{name: optouts.c[name].type for name in field_names(LogEntry)})
+        columns = [given.c[name] for name in field_names(LogEntry)]
+        await connection.execute(insert(optouts).from_select(list(field_names(LogEntry)), select(*columns)))
     return results
 
 
@@ -195,8 +196,8 @@ async def copy_preferences(connection: AsyncConnection, former: str, phone: str)
     there = optouts.alias("there")
     same = (there.c[name] == optouts.c[name] for name in ("scope", "action", "at"))
     copied = select(there.c.id).where(there.c.phone == phone, *same).exists()
-    columns = [literal(phone), *(optouts.c[name] for name in LogEntry.__slots__ if name != "phone")]
-    names = ["phone", *(name for name in LogEntry.__slots__ if name != "phone")]
+    columns = [literal(phone), *(optouts.c[name] for name in field_names(LogEntry) if name != "phone")]
+    names = ["phone", *(name for name in field_names(LogEntry) if name != "phone")]
     theirs = select(*columns).where(optouts.c.phone == former, ~copied).order_by(optouts.c.id)
     await connection.execute(insert(optouts).from_select(names, theirs))
 
@@ -245,6 +246,12 @@ async def log_of(connection: AsyncConnection, phone: str) -> list[LogEntry]:
     names = [canonical(phone), *await hashes_of(connection, [canonical(phone)])]
     found = select(*_ENTRY).where(optouts.c.phone.in_(names)).order_by(*_by_time(optouts))
     return [replace(LogEntry(*row), phone=phone) for row in await connection.execute(found)]
+
+
+def opt_outs_in_force(log: Sequence[LogEntry]) -> list[LogEntry]:
+    """The opt-outs of one person's log that are in force: per scope the newest entry, if it is an opt-out."""
+    newest = {entry.scope: entry for entry in log}
+    return [entry for entry in newest.values() if entry.action == "out"]
 
 
 async def stream_opted_out(connection: AsyncConnection, scope: Scope | None) -> AsyncIterator[LogEntry]:

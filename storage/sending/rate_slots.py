@@ -7,13 +7,13 @@ stall is followed by no burst.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.time.pace import Rate
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
@@ -28,7 +28,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Granted:
     """`count` slots from `first` on, `spacing` apart; with none, `first` is when it is worth asking again."""
 

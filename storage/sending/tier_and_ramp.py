@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.database.bulk import as_rows, as_values, by_dialect, given_rows, is_among
 from storage.database.engine import execute_later, is_sqlite
 from storage.database.upserts import upsert_into
@@ -32,7 +32,7 @@ from storage.tables import daily_sends, tier_counts, touches, unique_recipients
 TIER_WINDOW: Final = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TierUse:
     reached: int
     """People reached outside a window in the last 24 hours."""

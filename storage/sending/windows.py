@@ -6,7 +6,6 @@ A window only grows: an older message that arrives late never shortens it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import RunState
 from storage.database.bulk import among, as_values, by_dialect, is_among, table_of
 from storage.database.engine import is_sqlite
@@ -47,7 +47,7 @@ _WAITS_FOR_WINDOW: Final = text("(jobs.held_by = 'window' OR jobs.held_by = 'win
 """Must repeat the predicate of the index `ix_jobs_window` verbatim."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """`until` may be past: then it is closed."""
 
@@ -58,7 +58,7 @@ class Window:
     """Until when messages cost nothing, because the person came through an advertisement."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opening:
     """Until when a person's window with a lane is open, as reported."""
 

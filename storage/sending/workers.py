@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import field_names, frozen
 from campaigns.states import JobState, RunState
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
@@ -24,7 +24,7 @@ _NEWEST: Final = 20_000
 """Attempts read for the lanes' rates."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkerRow:
     name: str
     kind: str
@@ -36,7 +36,7 @@ class WorkerRow:
     seen_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LaneView:
     """A lane as `drumbeat workers` shows it."""
 
@@ -52,7 +52,7 @@ class LaneView:
     """Calls begun, over the last few seconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecentCalls:
     """How many calls were begun since a moment."""
 
@@ -68,7 +68,7 @@ async def server_time(connection: AsyncConnection) -> datetime:
 
 async def report_worker(connection: AsyncConnection, row: WorkerRow) -> None:
     """Record that the process is alive; processes long silent are deleted."""
-    values = {column: getattr(row, column) for column in WorkerRow.__slots__}
+    values = {column: getattr(row, column) for column in field_names(WorkerRow)}
     insert = upsert_into(is_sqlite(connection), workers).values(values)
     upsert = insert.on_conflict_do_update(
         index_elements=[workers.c.name], set_={"seen_at": row.seen_at, "leads": row.leads}

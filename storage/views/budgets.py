@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import orjson
 from sqlalchemy import BigInteger, ColumnElement, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import from_micros
 from storage.database.bulk import among
 from storage.database.engine import is_sqlite
@@ -19,7 +19,7 @@ from storage.tables import budgets, campaigns
 KINDS: Final = ("run", "day", "month")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BudgetUse:
     """What is used of one budget."""
 
@@ -35,7 +35,7 @@ class BudgetUse:
         return self.budget.partition(" ")[0]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CampaignBudget:
     """What is used of one budget."""
 

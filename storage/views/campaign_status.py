@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState, RunState
 from storage.audience.campaigns import is_only_tested
 from storage.database.bulk import among
@@ -20,7 +20,7 @@ from storage.tables import campaigns, job_counts, recipients, runs
 OVER = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CampaignStatus:
     """One campaign. `done` of `total` messages of its newest run need no more sending."""
 
@@ -40,7 +40,7 @@ class CampaignStatus:
     """The newest run; None: it was never launched."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SeenCampaign:
     """A campaign with those of its runs that were asked about."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import AWAITING_RECEIPT, JobState, RunState
 from storage.tables import budgets, imports, jobs, runs, webhooks
 from storage.tables.predicates import OPEN
@@ -18,7 +18,7 @@ NEWEST: Final = 1_000
 """Webhooks among which an account's newest is looked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Doubtful:
     """Messages of a run that are in doubt."""
 
@@ -27,7 +27,7 @@ class Doubtful:
     messages: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UsedBudget:
     """`key`: CAMPAIGN:run:ID, CAMPAIGN:day:YYYY-MM-DD or CAMPAIGN:month:YYYY-MM."""
 
@@ -36,7 +36,7 @@ class UsedBudget:
     """Spent or reserved."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RejectedRows:
     import_id: int
     campaign_id: int

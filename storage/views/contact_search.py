@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +10,7 @@ import orjson
 from sqlalchemy import func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import field_names, frozen
 from campaigns.phones.user_ids import PREFIX, name_of
 from storage.sending.erased import ERASED
 from storage.sending.optouts import LogEntry
@@ -21,7 +21,7 @@ LOOKED_AT: Final = 20_000
 """Rows of lists that one page looks at."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FoundRow:
     """A row of a list that matches."""
 
@@ -31,7 +31,7 @@ class FoundRow:
     campaign: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FoundRows:
     """Rows that match, the newest first."""
 
@@ -40,7 +40,7 @@ class FoundRows:
     """Where the search goes on; None: every list was looked through."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnnamedPreference:
     """What somebody asked for whose number is not known."""
 
@@ -85,7 +85,7 @@ async def search_rows(
 
 async def newest_preferences(connection: AsyncConnection, size: int) -> list[LogEntry]:
     """The newest opt-outs and opt-ins of people whose number is known."""
-    columns = (optouts.c[name] for name in LogEntry.__slots__)
+    columns = (optouts.c[name] for name in field_names(LogEntry))
     known = ~optouts.c.phone.startswith(ERASED) & ~optouts.c.phone.startswith(PREFIX)
     newest = select(optouts).order_by(optouts.c.id.desc()).limit(2 * size).subquery()
     shown = select(*columns).where(known, optouts.c.id.in_(select(newest.c.id)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import NO_CURRENCY, Money, from_micros
 from storage.database.bulk import among
 from storage.retention.purged_totals import purged_ledger
@@ -31,7 +32,7 @@ from storage.tables import campaigns, runs
 from storage.views.report_scope import few_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CostLine:
     """What the messages of one group cost, in one currency (None: no price is known of them)."""
 
@@ -86,7 +87,7 @@ async def read_costs(
     return Costs(found.mappings().all())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CostSoFar:
     """What a campaign's messages have cost, or will where their charge is not known yet."""
 
@@ -113,7 +114,7 @@ async def costs_so_far(connection: AsyncConnection, campaign_ids: Sequence[int])
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spent:
     """What those messages of a run cost that are of one country or category and one currency (None: no price is known
     of them)."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
 from storage.runs.job_counts import counted_by
@@ -47,7 +47,7 @@ async def occurrences_of(connection: AsyncConnection, scope: Scope) -> dict[int,
     return dict((await connection.execute(found)).all())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Example:
     """One of the messages that are alike."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +9,7 @@ import orjson
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import JobState
 from storage.tables import attempts, jobs, recipients, runs
 
@@ -17,7 +17,7 @@ COUNTED: Final = 10_000
 """They are counted up to here."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DoubtfulMessage:
     """One message that may have arrived."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import AWAITING_RECEIPT, JobState, RunState
 from storage.runs.job_counts import count_states, waiting_groups
 from storage.sending.lanes import LaneRow, read_lanes
@@ -17,7 +18,7 @@ from storage.tables import campaigns, jobs, runs
 from storage.tables.predicates import OPEN
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IdleCheck:
     sendable: bool
     """A job is being sent, or is due on a lane that is not waiting for a person or the provider's gateway."""
@@ -57,7 +58,7 @@ def _at_work(lanes: Mapping[str, LaneRow], served: Collection[str], now: datetim
     return [name for name in served if name in lanes and not lanes[name].paused(now)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pending:
     """Messages of one campaign and lane that wait for the same rule."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import BigInteger, func, literal, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import field_names, frozen
 from campaigns.states import RunState
 from storage.database.bulk import table_of
 from storage.runs.occurrences import SCHEDULED
@@ -20,7 +20,7 @@ CALLS: Final = 25_000
 """The newest calls of a run that are counted."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LiveRun:
     """A run as the page lists it."""
 
@@ -39,7 +39,7 @@ class LiveRun:
 
 async def live_runs(connection: AsyncConnection, campaign_id: int, limit: int) -> list[LiveRun]:
     """The newest runs of every kind, the newest first."""
-    columns = [runs.c[name] for name in LiveRun.__slots__]
+    columns = [runs.c[name] for name in field_names(LiveRun)]
     found = select(*columns).where(runs.c.campaign_id == campaign_id).order_by(runs.c.id.desc())
     rows = (await connection.execute(found.limit(limit))).mappings()
     return [LiveRun(**{**row, "state": RunState(row["state"])}) for row in rows]
@@ -53,7 +53,7 @@ async def newest_run(connection: AsyncConnection, campaign_id: int) -> Scheduled
     return ScheduledRun(row.id, row.nominal_at, RunState(row.state), row.edition) if row else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pace:
     """Calls in equal stretches of time."""
 
@@ -132,7 +132,7 @@ async def calls_per_run(
     return dict((await connection.execute(select(given.c.run_id, counted))).all())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LastCalls:
     """The newest call of a run, and the one that was `apart` calls before it."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import orjson
 from sqlalchemy import BigInteger, Row, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.spec.campaign_spec import PaceSpec
 from campaigns.states import JobState, RunState
 from storage.database.bulk import table_of
@@ -32,7 +32,7 @@ MOST_DUE: Final = 20_000
 """So many due messages of a run and lane are counted; if there are more, those that are due later are."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LaneDue:
     """The due messages of one lane, and the calls lately begun on it."""
 
@@ -46,7 +46,7 @@ class LaneDue:
     last_begun_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MetricsSnapshot:
     at: datetime
     backlog: Mapping[tuple[str, str], int]
@@ -108,7 +108,7 @@ def _seconds(since: datetime, now: datetime) -> float:
     return max(0.0, (now - since).total_seconds())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Due:
     """The due messages of a run on a lane."""
 

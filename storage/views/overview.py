@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import BigInteger, case, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import field_names, frozen
 from campaigns.states import CampaignState, JobState, RunState
 from storage.runs.editions import rejected_of_run
 from storage.runs.occurrences import SCHEDULED
@@ -18,7 +18,7 @@ from storage.views.budgets import BudgetUse, newest_use
 UNSENT = (JobState.PENDING, JobState.SENDING, JobState.IN_DOUBT)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunLine:
     """One run of the campaign."""
 
@@ -34,7 +34,7 @@ class RunLine:
     """Rows of its list that were rejected; of side runs, none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LanePause:
     """A paused lane."""
 
@@ -44,7 +44,7 @@ class LanePause:
     """None: until its sender is well, or a person resumes it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnsentCampaign:
     """A campaign that has messages to send."""
 
@@ -72,7 +72,7 @@ async def unsent_campaigns(connection: AsyncConnection) -> list[UnsentCampaign]:
 
 async def newest_runs(connection: AsyncConnection, campaign_id: int, limit: int) -> list[RunLine]:
     """The campaign's runs of every kind, the newest first."""
-    columns = [runs.c[name] for name in RunLine.__slots__ if name != "rejected"]
+    columns = [runs.c[name] for name in field_names(RunLine) if name != "rejected"]
     rejected = case((SCHEDULED, rejected_of_run()), else_=0).label("rejected")
     newest = select(*columns, rejected).where(runs.c.campaign_id == campaign_id).order_by(runs.c.id.desc())
     rows = await connection.execute(newest.limit(limit))

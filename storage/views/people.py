@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import orjson
 from sqlalchemy import ColumnElement, Select, func, literal, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import field_names, frozen
 from campaigns.money.costs import NO_CURRENCY, Money, from_micros
 from campaigns.states import JobState
 from storage.audience.campaigns import Campaign
@@ -26,7 +26,7 @@ COUNTED: Final = 10_000
 """People are counted up to here."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeoplePlace:
     """Where a page begins."""
 
@@ -34,7 +34,7 @@ class PeoplePlace:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PersonRow:
     """One person of the run and what became of their message."""
 
@@ -70,7 +70,7 @@ class PersonRow:
         return Money(from_micros(self.cost_micros), named)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeopleRows:
     """A page of people."""
 
@@ -216,7 +216,7 @@ def _of_rows(part: Range) -> list[ColumnElement[Any]]:
         "vars": recipients.c.vars,
     }
     known |= {"state": literal(part.name), "attempts": literal(0)}
-    return [known.get(name, null()).label(name) for name in PersonRow.__slots__]
+    return [known.get(name, null()).label(name) for name in field_names(PersonRow)]
 
 
 def _person(row: dict[str, Any]) -> PersonRow:

@@ -5,7 +5,7 @@ a page costs the same however many people there are. What no index answers is lo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Table, Text, and_, cast, exists, func, lit
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import JobState
 from storage.audience.campaigns import Campaign
 from storage.database.engine import is_sqlite
@@ -44,7 +45,7 @@ STATES: Final = (
 """The order in which a list without a state has them: first what somebody may have to see to."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeopleFilter:
     """Who is looked for; empty: anybody."""
 
@@ -64,7 +65,7 @@ class PeopleFilter:
     """For the rule `own_time`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Range:
     """A range of an index, read in its order."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import ColumnElement, Select, func, literal, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import NO_CURRENCY, from_micros
 from campaigns.states import CampaignState, JobState
 from storage.audience.campaigns import Campaign
@@ -27,7 +27,7 @@ ENDED: Final = (JobState.FAILED, JobState.SKIPPED, JobState.EXPIRED, JobState.CA
 """How the message of a person ended who was certainly not reached; a message in doubt may have arrived."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListedFile:
     """A file that recipients came from."""
 

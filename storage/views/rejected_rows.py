@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import orjson
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.audience.campaigns import Campaign
 from storage.runs.editions import Edition, current_edition, files_of
 from storage.tables import imports, rejects
@@ -15,7 +14,7 @@ from storage.views.people import COUNTED, LOOKED_AT, PeoplePlace
 from storage.views.report_scope import ScheduledRun
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RejectedRow:
     """One row as it stands in the file, and what is wrong with it."""
 
@@ -30,7 +29,7 @@ class RejectedRow:
     delimiter: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RejectedRows:
     """A page of rejected rows."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import RunState
 from storage.audience.campaigns import Campaign
 from storage.retention.purged_totals import JobGroup, PurgedRejects, purged_reject_groups, purged_states
@@ -22,7 +23,7 @@ FEW: Final = 50
 """Runs that are named one by one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScheduledRun:
     """One occurrence of the campaign's schedule."""
 
@@ -33,7 +34,7 @@ class ScheduledRun:
     """The reading of the list that it was made from."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scope:
     """The campaign, and which of its runs count."""
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import BigInteger, and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState
 from storage.audience.campaigns import Campaign
 from storage.database.engine import looking_up
@@ -39,7 +40,7 @@ NOT_REACHED: Final = (
 """How a message ends that did not arrive, or may not have arrived, in the order of the reports."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivery:
     """The result of every row."""
 
@@ -91,7 +92,7 @@ def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """Jobs that ended without arriving, or are in doubt, for the same reason."""
 
@@ -104,7 +105,7 @@ class Failure:
     """None: they are purged."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RejectGroup:
     """Rows that were rejected with the same code."""
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.runs.editions import of_audience
 from storage.tables import attempts, jobs, recipients, runs
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SentMessage:
     """The newest call for a person's newest message; what is None is not known, or not kept."""
 

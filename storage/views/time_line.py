@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from storage.runs.retries import tried_again
 from storage.runs.time_counts import Counted, counted_times
 from storage.tables import from_millis, jobs
@@ -22,7 +22,7 @@ AFTERWARDS: Final = timedelta(minutes=10)
 """How long receipts are shown after the last message at least; and for as long as sending took."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stretch:
     """What happened from `at` until the next."""
 
@@ -33,7 +33,7 @@ class Stretch:
     """Messages whose delivery was confirmed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TimeLine:
     stretches: Sequence[Stretch]
     each: timedelta

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import orjson
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import field_names, frozen
 from campaigns.money.costs import NO_CURRENCY, Money, from_micros
 from campaigns.states import CampaignState, JobState, RunState
 from storage.database.bulk import among
@@ -25,7 +25,7 @@ SPACING: Final = " -.()/"
 """What people put between the digits of a number."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobHistory:
     """One job of a number, its run, and what may stop both."""
 
@@ -70,7 +70,7 @@ class JobHistory:
         return Money(from_micros(self.cost_micros), named or "")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moment:
     """One thing that happened to a job, or concerns its person."""
 
@@ -81,7 +81,7 @@ class Moment:
     """The nominal time of the run; None: it belongs to none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AttemptHistory:
     """One call; what its answer was, and as what the message went."""
 
@@ -98,7 +98,7 @@ class AttemptHistory:
     latency_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """The recipient as the file has it."""
 
@@ -111,7 +111,7 @@ class Row:
     loaded_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RejectHistory:
     """A row that was not accepted."""
 
@@ -254,7 +254,7 @@ async def attempts_of(connection: AsyncConnection, job_id: int) -> list[AttemptH
 
 def _attempt(row: dict[str, Any]) -> AttemptHistory:
     content = orjson.loads(row["content"]) if row["content"] else {}
-    names = [name for name in AttemptHistory.__slots__ if name != "form"]
+    names = [name for name in field_names(AttemptHistory) if name != "form"]
     return AttemptHistory(form=content.get("type"), **{name: row[name] for name in names})
 
 
@@ -265,7 +265,7 @@ async def events_of(connection: AsyncConnection, job_id: int) -> list[tuple[date
     return [(at, event, source, detail) for at, event, source, detail in rows]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ahead:
     """Pending jobs that fall due at the same moment, before the one that is asked about."""
 

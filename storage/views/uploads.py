@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.frozen import frozen
 from campaigns.states import CampaignState
 from storage.tables import campaigns, imports
 
 MOST = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EarlierUse:
     """A campaign into which the list was loaded."""
 

@@ -284,12 +284,10 @@ async def _look_up(context: Context, phone: str) -> Person:
 
 
 def _print_person(person: Person) -> None:
-    from app.actions.contacts import opt_outs_in_force
-    from app.views.people.contacts import one_line
+    from campaigns.visible_text import one_line
     from terminal.output import print_facts, print_table, print_text, shown_time
 
-    out = opt_outs_in_force(person.log)
-    scopes = [f"{entry.scope} since {shown_time(entry.at)}" for entry in out]
+    scopes = [f"{entry.scope} since {shown_time(entry.at)}" for entry in person.opt_outs]
     print_facts(person.phone, [("opted out of", ", ".join(scopes) or "nothing")])
     print_text()
     log = [(e.at, e.action, e.scope, one_line(e.source), one_line(e.evidence or "")) for e in person.log]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 
 from app.actions.api_keys import Caller, Scope
+from campaigns.frozen import frozen
 from web.pages.site import Site
 
 JSON: Final = "application/json"
@@ -50,7 +51,7 @@ class Again(Enum):
     """It changes something elsewhere, and nobody can tell whether it did: it is not done again."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Query:
     """A parameter of the address."""
 
@@ -61,7 +62,7 @@ class Query:
     required: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class FileBody:
     """A body that is a file, and is stored as it arrives."""
 
@@ -72,7 +73,7 @@ class FileBody:
     description: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Call:
     """What a handler gets."""
 
@@ -88,7 +89,7 @@ class Call:
     accept: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class FileAnswer:
     """An answer that is no JSON."""
 
@@ -102,7 +103,7 @@ class FileAnswer:
     temporary: Path | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Versioned:
     """An answer's JSON, and what If-Match may name of it: it stays while only the progress changes."""
 
@@ -110,7 +111,7 @@ class Versioned:
     version: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Operation:
     """One method of one path."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
+
+from campaigns.frozen import frozen
 
 CALLS: Final = 1_200
 WINDOW: Final = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Room:
     """What a key has left after a call."""
 

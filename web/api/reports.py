@@ -6,7 +6,6 @@ import asyncio
 import io
 import shutil
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from app.views.reports.variants import variants_report
 from app.views.reports.workbooks import write_workbook
 from app.wiring.databases import snapshot
 from campaigns.errors import InvalidInput, UsageError
+from campaigns.frozen import frozen
 from campaigns.time.period import Period
 from web.api.campaigns import NAME
 from web.api.operations import CSV, JSON, XLSX, Call, FileAnswer, Operation
@@ -51,7 +51,7 @@ BUILDERS: Final[Mapping[str, Build]] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class _Asked:
     """What a report is about, and in which form."""
 

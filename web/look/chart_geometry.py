@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from campaigns.frozen import frozen
 
 WIDTH: Final = 1000.0
 LEAST: Final = 6.0
@@ -20,7 +21,7 @@ _NOTHING: Final = 1e-9
 """What is less is drawn as nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """One part of a whole, as a chart and the table beside it name it."""
 
@@ -32,7 +33,7 @@ class Part:
     """Where exactly these people are listed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Series:
     """A number over time; each value holds until the next point."""
 
@@ -41,7 +42,7 @@ class Series:
     points: Sequence[tuple[datetime, float]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Band:
     """A stretch of time that is marked."""
 
@@ -50,7 +51,7 @@ class Band:
     end: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Box:
     x: float
     width: float

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Final
 
@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from campaigns.frozen import frozen
 from campaigns.outcomes import Accepted
 from campaigns.time.clock import utc_now
 from scheduler.sending.instrumentation import CallEnded
@@ -38,7 +39,7 @@ BUCKETS: Final = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0, 10.0, 30
 """Seconds of a call."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """Messages per second that the settings allow; what has no limit is not in it."""
 

@@ -8,13 +8,13 @@ GET  /health/ready    200 when it can do its work, else 503; the body shows what
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from campaigns.frozen import frozen
 from campaigns.time.clock import utc_now
 from storage.database.engine import Engine, is_sqlite, reading
 from storage.database.schema import current, newest
@@ -34,7 +34,7 @@ PATIENCE: Final = 5.0
 WELL: Final = "ok"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Health:
     """The state of each part: WELL, or what is wrong with it."""
 

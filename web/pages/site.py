@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, tzinfo
 from functools import partial
 from typing import Any, Final, TypeVar, cast
@@ -18,6 +18,7 @@ from app.actions.users import LoggedIn
 from app.wiring.rights import Actor
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound
+from campaigns.frozen import frozen
 from campaigns.time.clock import Now, utc_now
 from campaigns.time.zones import find_zone
 from storage.database.engine import Engine
@@ -46,7 +47,7 @@ SECTIONS: Final = (
 """Name, address and label of the navigation's entries."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Site:
     """One server's pages."""
 

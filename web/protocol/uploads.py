@@ -8,7 +8,6 @@ import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -19,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from campaigns.atomic_files import WholeFile
 from campaigns.errors import InvalidInput
+from campaigns.frozen import frozen
 
 LARGEST_FIELD: Final = 64 * 1024
 MOST_PARTS: Final = 50
@@ -79,7 +79,7 @@ async def _store(request: Request, most: int, file: WholeFile) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True)
+@frozen
 class UploadedFile:
     """The first file of a form; the form's other fields must come before it."""
 
@@ -114,7 +114,7 @@ async def uploaded_file(request: Request, most: int) -> UploadedFile:
     raise InvalidInput("The form holds no file.", hint="Choose a file.")
 
 
-@dataclass(frozen=True)
+@frozen
 class _Part:
     """A field or a file begins."""
 

@@ -14,10 +14,10 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.time.clock import Now
 from storage.database.engine import Engine, open_blocking
 from storage.receipts.inbox import Arrival, count_refusals, keep_webhooks
@@ -46,7 +46,7 @@ class NotStored(Exception):
     """The database did not store the webhook."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting:
     """A webhook that waits for its commit."""
 

@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Final
@@ -23,6 +23,7 @@ from app.wiring.settings import Settings
 from campaigns.atomic_files import whole_file
 from campaigns.bounded_files import read_whole
 from campaigns.errors import Fault, InvalidInput, Locked, NotFound, SpecError, UsageError
+from campaigns.frozen import frozen
 from campaigns.spec.campaign_spec import CampaignSpec, spec_in
 from campaigns.spec.toml_edits import edited
 from campaigns.spec.toml_files import NAME, Loc, TomlFile, dotted, loc_of, parse_toml
@@ -51,7 +52,7 @@ class StaleDraft(InvalidInput):
     """The draft was changed meanwhile by another browser or program; nothing was saved."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Draft:
     """A draft as it is stored at one moment."""
 

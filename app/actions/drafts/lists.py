@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import copy_context
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,7 @@ from app.wiring.settings import Settings
 from campaigns.atomic_files import filled_file, whole_file, write_blocks
 from campaigns.bounded_files import open_source
 from campaigns.errors import IntakeError, InvalidInput, NotFound, SpecError
+from campaigns.frozen import frozen
 from campaigns.intake.corrections import (
     cells_at,
     corrected_text,
@@ -60,7 +61,7 @@ _READING: Final = ("encoding", "delimiter", "sheet")
 """Keys of [audience] that belong to one file, and not to the next."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Upload:
     """What is known of the list that was uploaded."""
 
@@ -77,7 +78,7 @@ class Upload:
     """Rows that were corrected."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Received:
     """What became of an uploaded list."""
 
@@ -88,7 +89,7 @@ class Received:
     """Whether it is the list that the draft has already."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Corrected:
     """What became of uploaded corrections."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +15,7 @@ from app.actions.loading import OPEN, Flags, load_campaign
 from app.actions.scheduling import TimeFlags, start_of
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput
+from campaigns.frozen import frozen
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.media_files import tables_with_files
 from campaigns.states import CampaignState
@@ -35,7 +35,7 @@ def review_key(draft: Draft) -> str:
     return sha256(repr((draft.digest, places)).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
+@frozen
 class Sent:
     """What became of the draft."""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from campaigns.frozen import frozen
 from storage.database.engine import Connection
 from storage.views.budgets import BudgetUse, budget_limits, newest_use
 
 _LIMITS: Final = {"run": "max", "day": "per_day", "month": "per_month"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BudgetLine:
     """A limit of a campaign, and what is used of it in the newest run, day or month."""
 

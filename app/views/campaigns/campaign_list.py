@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 from app.views.campaigns.budget_lines import BudgetLine, budget_lines
 from app.wiring.rights import AUTHORING
+from campaigns.frozen import field_names, frozen
 from campaigns.money.costs import known_currency, plain
 from campaigns.states import CampaignState
 from storage.access.audit import who_did
@@ -20,7 +21,7 @@ from storage.views.costs import NOTHING, CostSoFar, costs_so_far
 PAGE: Final = 50
 
 
-@dataclass(frozen=True)
+@frozen
 class CampaignPage:
     """A page of campaigns, the newest first."""
 
@@ -71,7 +72,7 @@ async def campaign_page(
     return CampaignPage(shown, owners, costs, budgets, older)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListedCampaign:
     """A campaign as `campaign list` shows it."""
 
@@ -82,7 +83,7 @@ class ListedCampaign:
     @property
     def json(self) -> dict[str, Any]:
         return {
-            **{name: getattr(self.line, name) for name in CampaignLine.__slots__ if name != "id"},
+            **{name: getattr(self.line, name) for name in field_names(CampaignLine) if name != "id"},
             **_money_json(self.cost, self.budgets),
         }
 

@@ -4,7 +4,6 @@ for every few seconds while a million messages are sent."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,6 +16,7 @@ from app.views.reports.verdict import verdict_on
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.figures import PaceUnit, unit_of
+from campaigns.frozen import frozen
 from campaigns.states import CampaignState, JobState
 from scheduler.actions.approval import approval_problem
 from scheduler.actions.retrying import Judged, preview_retry
@@ -47,7 +47,7 @@ NOT_STARTED: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignStat
 OVER: Final = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 
 
-@dataclass(frozen=True)
+@frozen
 class Hold:
     """Messages that wait for one rule."""
 
@@ -57,7 +57,7 @@ class Hold:
     means: str
 
 
-@dataclass(frozen=True)
+@frozen
 class LiveCampaign:
     """One campaign, all of it read in one snapshot."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from app.views.messages import WAITS
 from app.wiring.settings import Settings
 from campaigns.figures import counted
+from campaigns.frozen import frozen
 from campaigns.money.costs import plain
 from campaigns.states import CampaignState, JobState
 from scheduler.clock.progress import Left
@@ -27,7 +27,7 @@ NEWEST: Final = 10
 NOT_STARTED: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.PAUSED)
 
 
-@dataclass(frozen=True)
+@frozen
 class Overview:
     """One campaign, all of it read in one snapshot."""
 

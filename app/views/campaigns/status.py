@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError
+from campaigns.frozen import frozen
 from campaigns.states import CampaignState
 from scheduler.actions.approval import approval_problem
 from scheduler.clock.holds import holds_by_campaign
@@ -24,7 +24,7 @@ ENDED: Final = 5
 """Campaigns that are over and are listed: the newest."""
 
 
-@dataclass(frozen=True)
+@frozen
 class StatusLine:
     """The state and progress of one campaign."""
 
@@ -66,7 +66,7 @@ class StatusLine:
         }
 
 
-@dataclass(frozen=True)
+@frozen
 class Status:
     campaigns: Sequence[StatusLine]
     paused_lanes: Sequence[LanePause]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
@@ -14,6 +13,7 @@ from app.views.campaigns.status import Status, StatusLine, status
 from app.wiring.needed_secrets import awaits_webhooks
 from app.wiring.settings import Settings
 from campaigns.figures import counted
+from campaigns.frozen import frozen
 from campaigns.states import CampaignState
 from scheduler.clock.progress import PACING
 from scheduler.notify.conditions import silent_accounts
@@ -29,7 +29,7 @@ MOST: Final = 20
 """Budgets and senders that are shown; other pages have all."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """Something that goes on only when a person acts."""
 
@@ -40,7 +40,7 @@ class Decision:
     """The campaign that it is about; None: a sender, or all."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Running:
     """A campaign that is being sent."""
 
@@ -55,7 +55,7 @@ class Running:
         return timedelta(seconds=ceil(ready / self.per_second)) if ready and self.per_second else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SenderHealth:
     """A sender at a glance."""
 
@@ -67,7 +67,7 @@ class SenderHealth:
     """As its provider shows it, such as GREEN; None: not known."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Today:
     """The first page."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any, Final
 
+from campaigns.frozen import frozen
 from campaigns.states import CampaignState
 from scheduler.clock.calendar import occurrences
 from storage.audience.campaigns import Campaign, require
@@ -16,7 +16,7 @@ from storage.runs.occurrences import MissedRun, count_runs, list_missed
 ENDED: Final = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 
 
-@dataclass(frozen=True)
+@frozen
 class UpcomingRuns:
     """A campaign's upcoming runs, and its latest missed ones."""
 

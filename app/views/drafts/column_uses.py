@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
 from app.views.drafts.list_checks import ListCheck
+from campaigns.frozen import frozen
 from campaigns.intake.columns import Column
 from campaigns.intake.names import fold
 from campaigns.spec.campaign_spec import AudienceSpec
@@ -40,7 +40,7 @@ _ALSO_CALLED: Final = {
 _CLOSE: Final = 0.75
 
 
-@dataclass(frozen=True)
+@frozen
 class ColumnUse:
     """One column, and what it is taken for."""
 

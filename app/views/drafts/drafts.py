@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,6 +13,7 @@ from app.views.drafts.list_checks import known_check
 from app.wiring.databases import snapshot
 from app.wiring.settings import Settings
 from campaigns.errors import Fault, NotFound
+from campaigns.frozen import frozen
 from campaigns.states import CampaignState
 from storage.audience.campaigns import loaded_campaigns
 from storage.database.engine import Engine
@@ -27,7 +28,7 @@ _STEP_OF_KEY: Final = {
 """Keys of the campaign file -> the step that asks for them; all others are rules."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """One of the four steps to a campaign."""
 
@@ -38,7 +39,7 @@ class Step:
     """What is wrong or still to be done; empty if it is done."""
 
 
-@dataclass(frozen=True)
+@frozen
 class DraftRow:
     """A draft in the list of drafts."""
 

@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -26,6 +26,7 @@ from app.actions.loading import Flags, TooManyRejects, check_campaign, check_csv
 from app.wiring.settings import Settings
 from campaigns.atomic_files import whole_file
 from campaigns.errors import DrumbeatError, IntakeError, SpecError
+from campaigns.frozen import frozen
 from campaigns.intake.columns import Column, columns_at_a_glance, columns_of
 from campaigns.intake.defuse import from_rejects
 from campaigns.intake.model import REJECT_COLUMNS
@@ -47,7 +48,7 @@ _STEP: Final = 10_000
 """Rows after which the progress is written anew."""
 
 
-@dataclass(frozen=True)
+@frozen
 class BadRow:
     """A row that gets no message."""
 
@@ -60,7 +61,7 @@ class BadRow:
     """Column and cell."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ListProblem:
     """Why the list as a whole cannot be loaded."""
 
@@ -73,7 +74,7 @@ class ListProblem:
     """What to choose -> how the list would be read."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ListCheck:
     """The result of a check."""
 

@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from io import StringIO
 from multiprocessing import get_context
@@ -23,6 +22,7 @@ from app.views.drafts.drafts import Step, draft_names, steps_of
 from app.views.drafts.list_checks import REJECTS, ListCheck, check_list, known_check, rows_so_far
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound, SpecError, Unavailable
+from campaigns.frozen import frozen
 from campaigns.intake.defuse import defuse
 from campaigns.message.templates import renderers_of
 from campaigns.spec.campaign_spec import AudienceSpec
@@ -42,7 +42,7 @@ _running: dict[Path, asyncio.Task[None]] = {}
 """Campaign file -> the check of its list that is under way."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ListStep:
     """All that the list step shows."""
 

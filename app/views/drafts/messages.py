@@ -4,7 +4,7 @@ how much room is left."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any, Final
@@ -19,6 +19,7 @@ from app.views.message.sampling import Choice
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound, SpecError
 from campaigns.figures import counted
+from campaigns.frozen import frozen
 from campaigns.message.content import Addition, Button, Content, Media, MessageType
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.placeholders import foreign_placeholders
@@ -36,7 +37,7 @@ ENOUGH: Final = 1 << 16
 """Characters: a limit above this is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Room:
     """The characters of one text of the message, and the most that its provider takes."""
 
@@ -49,7 +50,7 @@ class Room:
         return self.most is not None and self.used > self.most
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownMessage:
     """One form of one variant."""
 
@@ -62,7 +63,7 @@ class ShownMessage:
     """Why it cannot be sent as it is."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Outlet:
     """The account that a draft is sent through, as far as it is chosen."""
 
@@ -113,7 +114,7 @@ async def outlet_of(engine: Engine, settings: Settings, provider: str) -> Outlet
         return Outlet(open_adapter(account), await find_templates(connection, provider))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DraftPreview:
     row: ListRow | None
     """None: there is no list yet, so every variable is blank."""

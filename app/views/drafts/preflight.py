@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from app.views.message.sampling import Choice, Preview, preview_json, preview_me
 from app.wiring.databases import opened, snapshot
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, NotFound
+from campaigns.frozen import frozen
 from campaigns.intake.model import REJECT_COLUMNS
 from campaigns.intake.names import fold
 from campaigns.intake.recipient_columns import CODES
@@ -38,7 +39,7 @@ _WITH_MEANING: Final = ("country_code", *CODES)
 """Columns that Drumbeat itself reads, beside the number."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Preflight:
     """The check of a campaign file."""
 
@@ -108,7 +109,7 @@ async def preflight(
     )
 
 
-@dataclass(frozen=True)
+@frozen
 class _Seen:
     spec: CampaignSpec
     expected: Estimate | None

@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -26,6 +25,7 @@ from app.wiring.databases import snapshot
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, Unavailable
 from campaigns.figures import counted
+from campaigns.frozen import frozen
 from campaigns.intake.read import open_intake
 from campaigns.money.costs import plain
 from campaigns.rules.names import Rule, SkipReason
@@ -48,7 +48,7 @@ MOST: Final = 500_000
 """Recipients up to which a review estimates."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loss:
     """Rows or people that get no message, or not at their turn."""
 
@@ -58,7 +58,7 @@ class Loss:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Price:
     """What it costs in one currency."""
 
@@ -67,14 +67,14 @@ class Price:
     high: Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Card:
     name: str
     since: date
     source: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Review:
     """A draft that can be sent, with what to expect."""
 
@@ -114,7 +114,7 @@ class Review:
     """Other campaigns that this list was loaded into."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Refused:
     """A draft that cannot be sent, and why."""
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from app.actions.drafts.drafts import Draft
 from campaigns.errors import SpecError
+from campaigns.frozen import frozen
 from campaigns.intake.model import REJECT_COLUMNS
 from campaigns.intake.names import fold
 from campaigns.intake.read import open_intake
@@ -23,7 +24,7 @@ MOST: Final = 20_000
 """Rows that are looked at, from the first."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListRow:
     """One accepted row."""
 
@@ -33,7 +34,7 @@ class ListRow:
     """JSON: folded name -> text."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """A column that a message may use."""
 

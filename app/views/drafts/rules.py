@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import Final
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from app.actions.scheduling import TimeFlags, schedule_warnings, start_of
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, SpecError
+from campaigns.frozen import frozen
 from campaigns.money.prices import Prices
 from campaigns.rules.hours import next_open
 from campaigns.spec.campaign_spec import CampaignSpec, spec_in
@@ -28,7 +28,7 @@ RUNS: Final = 5
 """Runs that are shown."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Outline:
     """What is expected of the first run, by its pace and its hours alone."""
 
@@ -39,7 +39,7 @@ class Outline:
     """The limit that decides how long it takes."""
 
 
-@dataclass(frozen=True)
+@frozen
 class RulesPreview:
     zone: ZoneInfo
     """The campaign's."""

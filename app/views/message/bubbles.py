@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 
+from campaigns.frozen import frozen
 from campaigns.message.content import (
     Button,
     Contact,
@@ -43,7 +44,7 @@ _TEMPLATE_ACTIONS = {
 _HEADER_MEDIA = ("image", "video", "document")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tile:
     """A media file or a place, which is not fetched: its kind and its address."""
 
@@ -56,7 +57,7 @@ class Tile:
     """The name of a file beside the campaign file; empty: it is elsewhere."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Action:
     """A button."""
 
@@ -67,19 +68,19 @@ class Action:
     """Where it leads."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OptionRow:
     title: Inline
     description: Inline
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OptionSection:
     title: Inline
     rows: tuple[OptionRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OptionList:
     """What the button of a list opens."""
 
@@ -87,7 +88,7 @@ class OptionList:
     sections: tuple[OptionSection, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Card:
     """A contact."""
 
@@ -95,7 +96,7 @@ class Card:
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Slide:
     """One card of a carousel."""
 
@@ -106,7 +107,7 @@ class Slide:
     """What its text is filled with, where that is not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bubble:
     kind: MessageType
     answers: str | None = None

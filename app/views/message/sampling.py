@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ import orjson
 from app.views.message.previews import preview_lines
 from app.wiring.settings import Settings
 from campaigns.errors import SpecError
+from campaigns.frozen import frozen
 from campaigns.message.content import Content
 from campaigns.message.provider_templates import ProviderTemplate, filled_lines
 from campaigns.message.template_match import find_template, named_by_row, template_of, used_templates
@@ -35,7 +36,7 @@ class Choice(Enum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True)
+@frozen
 class Preview:
     """One recipient's message, in one or both of its forms."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from campaigns.frozen import frozen
 from storage.access.audit import AuditRow, list_acts
 from storage.database.engine import Connection
 
 PAGE: Final = 100
 
 
-@dataclass(frozen=True)
+@frozen
 class AuditPage:
     """A page of acts, the newest first."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,13 +9,14 @@ from app.wiring.databases import opened
 from app.wiring.probes import connected
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, NotFound, UsageError
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from campaigns.time.clock import Now, utc_now
 from storage.database.engine import reading
 from storage.receipts.notices import last_balance
 
 
-@dataclass(frozen=True)
+@frozen
 class Left:
     """One account's balance. `problem` is why there is none."""
 

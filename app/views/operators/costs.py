@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
 from app.wiring.settings import Settings
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from storage.audience.rates import CardLine, list_cards
 from storage.database.engine import Connection
@@ -16,7 +16,7 @@ from storage.views.budgets import CampaignBudget, newest_budgets
 NEWEST: Final = 50
 
 
-@dataclass(frozen=True)
+@frozen
 class AccountPrice:
     """Where the prices of an account come from."""
 
@@ -28,7 +28,7 @@ class AccountPrice:
     """One price for every message, where the settings name one."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Costs:
     budgets: Sequence[CampaignBudget]
     cards: Sequence[CardLine]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ from app.wiring.databases import opened
 from app.wiring.probes import connected
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, NotFound, UsageError
+from campaigns.frozen import field_names, frozen
 from campaigns.time.clock import Now, utc_now
 from providers.adapter import UNLIMITED
 from scheduler.sending.limits import fetch_limits, keep_limits, keep_limits_problem
@@ -18,7 +18,7 @@ from storage.sending.limits import AccountLimit, SenderLimit, account_limit, fin
 from storage.sending.tier_and_ramp import tier_use
 
 
-@dataclass(frozen=True)
+@frozen
 class ShownLimit:
     """One sender's. `problem` is why it is not known, or not as it is now."""
 
@@ -43,7 +43,7 @@ class ShownLimit:
 
     @property
     def json(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "ok"}
+        return {name: getattr(self, name) for name in field_names(ShownLimit) if name != "ok"}
 
 
 async def shown_limits(settings: Settings, name: str, now: Now = utc_now) -> list[ShownLimit]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from campaigns.frozen import frozen
 from storage.database.engine import Engine, reading
 from storage.notify.deliveries import DELIVERED, list_deliveries
 from storage.notify.events import WAITING
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotificationRow:
     number: int
     at: datetime

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from campaigns.frozen import frozen
 from campaigns.time.clock import utc_now
 from storage.database.engine import Engine, reading
 from storage.sending.workers import MOST, SILENT, LaneView, WorkerRow, list_workers, server_time, view_lanes
 
 
-@dataclass(frozen=True)
+@frozen
 class ProcessStatus:
     """`at`: the time that ages are measured against, the database server's if there is one."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from app.wiring.settings import Settings
+from campaigns.frozen import frozen
 from providers.capabilities import Capabilities
 from providers.registry import ADAPTERS, capabilities_of
 from storage.database.engine import Connection
@@ -13,7 +13,7 @@ from storage.receipts import notices
 from storage.receipts.notices import NoticeRow
 
 
-@dataclass(frozen=True)
+@frozen
 class AdapterView:
     """One adapter, as `drumbeat provider list` shows it."""
 

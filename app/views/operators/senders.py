@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from app.wiring.needed_secrets import receives_webhooks
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound
+from campaigns.frozen import frozen
 from campaigns.time.pace import Rate
 from providers.registry import capabilities_of
 from storage.database.engine import Connection
@@ -29,7 +29,7 @@ NOTICES: Final = 20
 PAGE: Final = 50
 
 
-@dataclass(frozen=True)
+@frozen
 class Sender:
     """One sender of drumbeat.toml."""
 
@@ -43,7 +43,7 @@ class Sender:
     in_doubt: int
 
 
-@dataclass(frozen=True)
+@frozen
 class AccountSenders:
     """An account with its senders."""
 
@@ -63,7 +63,7 @@ class AccountSenders:
     refusals: Refusals | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Senders:
     accounts: Sequence[AccountSenders]
     notices: Sequence[NoticeRow]
@@ -113,7 +113,7 @@ def _waiting(metrics: MetricsSnapshot, lane: str) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda each: -each[1]))
 
 
-@dataclass(frozen=True)
+@frozen
 class Processes:
     """The processes that work on the database."""
 
@@ -133,7 +133,7 @@ async def processes(connection: Connection, now: datetime) -> Processes:
     return Processes(await list_workers(connection), await view_lanes(connection, now), now)
 
 
-@dataclass(frozen=True)
+@frozen
 class SetAsidePage:
     """Webhooks that could not be read, the newest first."""
 

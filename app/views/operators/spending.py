@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.money.costs import known_currency
 from storage.database.engine import Connection
 from storage.views.costs import Spent, spent_since
@@ -17,7 +17,7 @@ MOST: Final = 50
 """Lines of a table that are shown, the dearest."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spending:
     """What the messages of one group cost, in one currency; a message is of the month in which its run started."""
 
@@ -32,7 +32,7 @@ class Spending:
     """Of both months: what is expected for messages whose charge the provider has not named yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unpriced:
     """A campaign's messages of which neither a price nor a charge is known."""
 
@@ -41,7 +41,7 @@ class Unpriced:
     last_month: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MonthlySpending:
     month: date
     """The first day of this month."""

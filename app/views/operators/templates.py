@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound
+from campaigns.frozen import frozen
 from campaigns.message.provider_templates import ProviderTemplate, are_named, placeholders, same_language
 from providers.registry import open_adapter
 from storage.audience.templates import TemplateList, find_list, find_templates
 from storage.database.engine import Connection
 
 
-@dataclass(frozen=True)
+@frozen
 class AccountTemplates:
     """One account's list."""
 

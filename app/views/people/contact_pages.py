@@ -9,6 +9,7 @@ from typing import Final
 
 from app.views.people.contacts import Person, person_overview
 from app.views.people.people import name_of
+from campaigns.frozen import frozen
 from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.phones.spellings import spellings
 from campaigns.rules.caps import Cap
@@ -40,7 +41,7 @@ class FoundPerson:
     """Whose lists they are in, the newest first."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ContactsPage:
     """What a search found, or the newest preferences."""
 
@@ -53,7 +54,7 @@ class ContactsPage:
     unnamed: Sequence[UnnamedPreference]
 
 
-@dataclass(frozen=True)
+@frozen
 class PersonPage:
     """One person."""
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from app.actions.contacts import opt_outs_in_force
-from app.actions.personal_data import allow_list
-from campaigns.phones.phone_zones import zones_of
+from campaigns.frozen import frozen
 from campaigns.phones.stop_words import Scope
 from campaigns.rules.caps import CALENDAR_REACH, Calendar, Cap
 from campaigns.rules.decision import Facts, PastMessage, Policy, Wait
@@ -28,13 +26,13 @@ from storage.audience.contacts import (
 from storage.database.engine import Connection, Engine, reading
 from storage.sending import optouts
 from storage.sending.contact_history import recent_history
-from storage.sending.optouts import LogEntry, log_of
+from storage.sending.optouts import LogEntry, log_of, opt_outs_in_force
 
 LATELY: Final = 20
 """How many messages are shown in each direction."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Room:
     """How many more messages a cap of drumbeat.toml allows for a person now."""
 
@@ -52,7 +50,7 @@ class Room:
         return " ".join([f"{self.cap.most:,} per {per}", *only])
 
 
-@dataclass(frozen=True)
+@frozen
 class Person:
     """All that is known of a person."""
 
@@ -65,11 +63,16 @@ class Person:
     rooms: Sequence[Room]
 
     @property
+    def opt_outs(self) -> Sequence[LogEntry]:
+        """Those in force."""
+        return opt_outs_in_force(self.log)
+
+    @property
     def json(self) -> dict[str, Any]:
         rooms = [{"cap": room.label, "left": room.left, "frees_at": room.frees_at} for room in self.rooms]
         return {
             "phone": self.phone,
-            "opted_out": [entry.scope for entry in opt_outs_in_force(self.log)],
+            "opted_out": [entry.scope for entry in self.opt_outs],
             "log": self.log,
             "windows": [_window_json(window, self.at) for window in self.windows],
             "caps": rooms,
@@ -109,6 +112,8 @@ def _reach(cap: Cap) -> timedelta:
 
 def room_under(cap: Cap, phone: str, history: Sequence[PastMessage], now: datetime) -> Room:
     """The room that is left, by the rule itself: as many messages count as the smallest cap that would be full."""
+    from campaigns.phones.phone_zones import zones_of
+
     tags = frozenset({cap.tag} if cap.tag else ())
 
     def full_until(most: int) -> datetime | None:
@@ -128,7 +133,7 @@ async def stream_opted_out(connection: Connection, scope: Scope | None) -> Async
         yield entry
 
 
-@dataclass(frozen=True)
+@frozen
 class OptedOutPage:
     """Some of those who are opted out now, the oldest opt-out first."""
 
@@ -139,14 +144,11 @@ class OptedOutPage:
 
 async def opted_out_page(engine: Engine, scope: Scope | None, after: int, size: int) -> OptedOutPage:
     """`after`: the `next` of the page before, or 0; then the audit has a row of it. Raises Forbidden."""
+    from app.actions.personal_data import allow_list
+
     if not after:
         await allow_list(engine, "contacts", "everybody who is opted out")
     async with reading(engine) as connection:
         found = await optouts.opted_out_after(connection, scope, after, size + 1)
     entries = [entry for _, entry in found[:size]]
     return OptedOutPage(entries, found[size - 1][0] if len(found) > size else None)
-
-
-def one_line(text: str, longest: int = 200) -> str:
-    """Untrusted text, safe for a terminal: control characters and newlines become spaces."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]

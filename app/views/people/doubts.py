@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -11,6 +10,7 @@ from app.views.message.previews import preview_lines
 from app.views.messages import ENDED
 from app.views.people.people import name_of
 from app.wiring.settings import Settings
+from campaigns.frozen import frozen
 from campaigns.message.content import read_content
 from providers.registry import capabilities_of
 from storage.audience.campaigns import Campaign, require
@@ -20,7 +20,7 @@ from storage.views.doubtful import COUNTED, DoubtfulMessage, count_doubtful, dou
 PAGE: Final = 100
 
 
-@dataclass(frozen=True)
+@frozen
 class Doubt:
     """One message that may have arrived."""
 
@@ -31,7 +31,7 @@ class Doubt:
     meaning: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Doubts:
     """A page of them."""
 

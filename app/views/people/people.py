@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +12,7 @@ from app.views.messages import ENDED, WAITS
 from app.views.people.listed_names import listed_name
 from app.views.reports.parts import find_asked
 from campaigns.errors import InvalidInput
+from campaigns.frozen import frozen
 from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.states import JobState, RunState
 from storage.audience.campaigns import Campaign
@@ -45,7 +46,7 @@ OTHER_NAMES: Final = {"waiting": "pending", "doubt": "in_doubt", "on_its_way": "
 NOT_STARTED: Final = "The campaign has not started."
 
 
-@dataclass(frozen=True)
+@frozen
 class Asked:
     """A filter as an address names it; empty: anybody."""
 
@@ -112,7 +113,7 @@ class Asked:
         return replace(wanted, phone=await listed_name(connection, campaign, wanted.phone))
 
 
-@dataclass(frozen=True)
+@frozen
 class PersonLine:
     """One person as a list shows them."""
 
@@ -129,7 +130,7 @@ class PersonLine:
         return self.row.phone.startswith(ERASED)
 
 
-@dataclass(frozen=True)
+@frozen
 class RejectedLine:
     """A row that was not accepted, cut into its cells."""
 
@@ -143,7 +144,7 @@ class RejectedLine:
         return next((cell for column, cell in self.cells if column == self.row.column), "")
 
 
-@dataclass(frozen=True)
+@frozen
 class PeoplePage:
     """A page of people, or of rejected rows."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from app.views.people.people import name_of
 from app.views.people.recipient_timeline import recipient_timeline
 from app.wiring.settings import Settings
 from campaigns.errors import SpecError
+from campaigns.frozen import frozen
 from campaigns.message.content import Content, read_content
 from campaigns.message.template_match import template_of
 from campaigns.message.templates import renderers_of
@@ -41,7 +41,7 @@ _OTHERS: Final = {
 """What the first part of an event's name stands for, where it is no state: its kind, and its title."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """One thing that happened, and how long nothing had happened before it."""
 
@@ -55,7 +55,7 @@ class Step:
     run: datetime | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Story:
     """One person in one campaign."""
 

@@ -4,7 +4,6 @@ the estimated send time with its assumptions, and everything that happened to it
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +13,7 @@ from app.views.people.timeline_events import amount, form_of, timeline_builder
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound
+from campaigns.frozen import frozen
 from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.rules.decision import Send, Skip, Wait
 from campaigns.rules.names import Rule
@@ -49,14 +49,14 @@ LEAST: Final = 3
 PAUSED: Final = ("run_paused", "campaign_paused")
 
 
-@dataclass(frozen=True)
+@frozen
 class RecipientTimeline:
     """The answer as `--json` prints it."""
 
     json: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class _Hold:
     """What keeps a message from being sent now."""
 
@@ -70,7 +70,7 @@ class _Hold:
     """Whether no time can be estimated."""
 
 
-@dataclass(frozen=True)
+@frozen
 class _Case:
     """One number in one campaign, as read from the database."""
 

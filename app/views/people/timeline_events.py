@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from app.views.messages import FORMS, WAITS
-from app.views.people.contacts import one_line
+from campaigns.frozen import frozen
 from campaigns.money.costs import Money, plain
 from campaigns.outcomes import FailureKind
 from campaigns.rules.decision import Facts
 from campaigns.rules.forms import MARGIN, in_window
 from campaigns.rules.names import Form
 from campaigns.states import JobState
+from campaigns.visible_text import one_line
 from providers.registry import capabilities_of
 from providers.settings import AccountSettings
 from providers.values import WINDOW
@@ -32,7 +32,7 @@ NEWEST: Final = 100
 TEMPLATE: Final = "template"
 
 
-@dataclass(frozen=True)
+@frozen
 class TimelineBuilder:
     """What is known besides the jobs: replies, opt-outs, and whether the account has windows."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from campaigns.frozen import frozen
 from campaigns.reject_codes import RejectCode
 from campaigns.states import JobState
 from scheduler.actions.retrying import retry_verdict
@@ -26,7 +26,7 @@ _SKIPPED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Advice:
     text: str
     act: Literal["retry", "resolve"] | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -14,6 +13,7 @@ from app.views.reports.funnel import STEPS, Funnel, read_funnel
 from app.views.reports.parts import Report, Table, find_asked
 from campaigns.errors import UsageError
 from campaigns.figures import Share
+from campaigns.frozen import frozen
 from campaigns.states import CampaignState
 from campaigns.time.period import ALWAYS, Period
 from storage.database.engine import Connection
@@ -30,7 +30,7 @@ FORMULAS: Final = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Line:
     """One campaign."""
 

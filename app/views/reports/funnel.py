@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from app.views.reports.parts import Asked, Report, Table, find_asked, purged_remarks
 from campaigns.figures import Share
+from campaigns.frozen import frozen
 from campaigns.states import JobState
 from campaigns.time.period import ALWAYS, Period
 from storage.database.engine import Connection
@@ -32,7 +32,7 @@ STEPS: Final = {
 """Each step and how it is counted."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Loss:
     """Messages that do not get to the next step, for one reason."""
 
@@ -43,7 +43,7 @@ class Loss:
     """They may still get there."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     name: str
     count: int
@@ -59,7 +59,7 @@ class Step:
         return found
 
 
-@dataclass(frozen=True)
+@frozen
 class Funnel:
     steps: Sequence[Step]
     replied_unread: int

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from app.views.messages import ENDED
 from app.views.reports.parts import find_asked
+from campaigns.frozen import frozen
 from campaigns.intake.defuse import for_rejects
 from campaigns.intake.model import REJECT_COLUMNS
 from campaigns.intake.names import fold
@@ -23,7 +23,7 @@ WHY: Final = REJECT_COLUMNS[2:]
 """The columns that are added: a load leaves them out, and restores cells that were made safe to open."""
 
 
-@dataclass(frozen=True)
+@frozen
 class NotReached:
     """Whom no run reached. `columns` are the list's own; each row has them under `row`, beside the report's keys."""
 

@@ -4,11 +4,12 @@ is counted, and which runs it is about."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Final
 
 from campaigns.errors import NotFound
+from campaigns.frozen import frozen
 from campaigns.time.period import ALWAYS, Period
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
@@ -18,14 +19,14 @@ Row = Sequence[Any]
 RUNS_LISTED: Final = 20
 
 
-@dataclass(frozen=True)
+@frozen
 class Table:
     title: str | None
     headings: Sequence[str]
     rows: Sequence[Row]
 
 
-@dataclass(frozen=True)
+@frozen
 class Report:
     """One report in its forms."""
 
@@ -40,7 +41,7 @@ class Report:
     """The result in one sentence."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Asked:
     """What a report is about."""
 

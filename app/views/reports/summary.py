@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, tzinfo
 from importlib.metadata import version
 from typing import Any, ClassVar, Final
@@ -20,6 +20,7 @@ from app.views.reports.verdict import verdict_on
 from app.wiring.rights import Actor
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput
+from campaigns.frozen import frozen
 from campaigns.time.period import ALWAYS, Period
 from storage.audience.campaigns import ImportLine, list_imports
 from storage.audience.rates import CardLine, list_cards
@@ -37,7 +38,7 @@ PEOPLE: Final = 1_000
 """The most of those who were not reached that are listed."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Reason:
     """Messages that did not arrive, or rows that were rejected, for one reason."""
 
@@ -55,7 +56,7 @@ class Reason:
     """The same as one of the campaign's acts."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Provenance:
     """What the report was made from, and by what."""
 
@@ -104,7 +105,7 @@ class Provenance:
         yield "made at", self.made_at
 
 
-@dataclass(frozen=True)
+@frozen
 class Summary:
     """One campaign, all of it read in one snapshot."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from app.views.reports.parts import Report, Row, Table
 from campaigns.errors import InvalidInput
 from campaigns.figures import Share
+from campaigns.frozen import frozen
 from campaigns.proportions import p_value
 from campaigns.variants import Measure, Tally
 from scheduler.clock import variants
@@ -29,7 +30,7 @@ FORMULAS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparison:
     """One measure of the best variant against that of another."""
 

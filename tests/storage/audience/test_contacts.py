@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
-from app.actions.contacts import add_preference, import_preferences, opt_outs_in_force
+from app.actions.contacts import add_preference, import_preferences
 from app.views.people.contacts import person_overview, room_under
 from campaigns.errors import IntakeError
 from campaigns.intake.model import IntakeOptions
@@ -160,9 +160,7 @@ async def test_a_person_is_known_across_campaigns(engine: Engine) -> None:
     ]
     assert [window["open"] for window in person.json["windows"]] == [True, False]
     assert [(m.text, m.at) for m in person.wrote] == [("STOP", later(6)), ("Hi", later(5))]
-    assert [(entry.scope, entry.evidence) for entry in opt_outs_in_force(person.log)] == [
-        ("marketing", "STOP")
-    ]
+    assert [(entry.scope, entry.evidence) for entry in person.opt_outs] == [("marketing", "STOP")]
     assert [(room.left, room.frees_at) for room in person.rooms] == [(3, None)]
     assert nobody.json == {
         "phone": phone(500), "opted_out": [], "log": [], "windows": [], "caps": [], "messages": [], "inbound": [],

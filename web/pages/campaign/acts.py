@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from starlette.datastructures import FormData
@@ -17,6 +16,7 @@ from app.views.reports.variants import experiment_status
 from app.wiring.databases import snapshot
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.figures import counted
+from campaigns.frozen import frozen
 from scheduler.actions.budget import Per
 from web.pages.campaign.names import page_of
 from web.pages.site import Site, done, form_of, page, sentences_of, site_of, viewer_of
@@ -65,7 +65,7 @@ async def _budget(site: Site, name: str, form: FormData, by: str) -> str:
     return f"The budget per {change.per} is now {change.after:f} {change.currency}.{resumed}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Act:
     """One thing that can be done."""
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from app.actions.contacts import link_user_id, number_of, opt_outs_in_force, record_preference
+from app.actions.contacts import link_user_id, number_of, record_preference
 from app.actions.personal_data import (
     ELSEWHERE,
     LOOKED_AT,
@@ -53,7 +53,7 @@ async def _person(request: Request, problem: str = "", evidence: str = "", statu
         section=SECTION,
         found=found,
         person=found.person,
-        out={entry.scope: entry for entry in opt_outs_in_force(found.person.log)},
+        out={entry.scope: entry for entry in found.person.opt_outs},
         problem=problem,
         evidence=evidence,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
+from campaigns.frozen import frozen
 from web.pages.draft_fields import Fields, Form, is_same, merged, number_of, text_of, with_one_place
 
 KEY: Final = "content.template.cards"
@@ -13,7 +13,7 @@ _KINDS: Final = ("image", "video")
 _BUTTONS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CardField:
     """One card as the page shows it."""
 

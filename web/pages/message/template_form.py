@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from campaigns.frozen import frozen
 from campaigns.message.provider_templates import ButtonPart, ProviderTemplate, are_named, placeholders
 from campaigns.message.template_match import FILLED, MEDIA, find_template
 from web.pages.draft_fields import Changes, Fields, Form, merged, number_of, pairs_of, text_of, with_one_place
@@ -28,7 +28,7 @@ _PLACE: Final[dict[str, Callable[[str], Any]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ParameterField:
     """One placeholder of the body. `name` is empty where placeholders are numbered."""
 
@@ -38,7 +38,7 @@ class ParameterField:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ButtonField:
     index: int
     type: str
@@ -48,7 +48,7 @@ class ButtonField:
     """Among the buttons that the campaign fills in."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TemplateForm:
     """What the page asks for the chosen template."""
 
