@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import require
@@ -37,7 +37,8 @@ async def test_whatever_changes_in_the_times_of_a_message_changes_the_counts(eng
             await connection.execute(update(jobs).where(jobs.c.id == 1).values(**change))
             assert await time_differences(connection) == [], change
             await assert_time_line_right(connection)
-        kept = select(time_counts.c.run_id, time_counts.c.at).where(time_counts.c.sent > 0)
+        columns = (time_counts.c.run_id, time_counts.c.at)
+        kept = select(*columns).group_by(*columns).having(func.sum(time_counts.c.sent) != 0)
         assert [tuple(row) for row in await connection.execute(kept)] == [(2, later(9))]
         await connection.execute(delete(jobs).where(jobs.c.id == 1))
         assert await time_differences(connection) == []
