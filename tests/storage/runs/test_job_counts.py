@@ -7,7 +7,7 @@ import asyncio
 import random
 from collections import Counter
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -35,7 +35,7 @@ from storage.runs.cost_sums import SUMS, TAKEN, cost_differences, recount_costs,
 from storage.runs.job_counts import KEY, count_states, counted_by, differences, recount, waiting_groups
 from storage.runs.retries import skip_arrived
 from storage.runs.runs import complete_runs, expire_jobs
-from storage.runs.time_counts import recount_times, time_differences
+from storage.runs.time_counts import time_differences
 from storage.sending.intents import (
     Deferral,
     DueJob,
@@ -56,12 +56,11 @@ from storage.tables import (
     metadata,
     recipients,
     runs,
-    time_counts,
 )
 from storage.views.counted_jobs import count_by
 from storage.views.report_scope import scope_of
-from storage.views.time_line import time_line
 from tests.storage.database.test_plans import statements, whole_reads
+from tests.storage.runs.test_time_counts import assert_time_line_right
 from tests.support.campaigns import later, phone, spec, store_campaign
 from tests.support.examples import share
 
@@ -263,7 +262,7 @@ async def test_they_are_equal_to_a_recount_after_every_step(
             assert await time_differences(connection) == [], step
             await _assert_sums_right(connection)
             await _assert_reports_count_right(connection)
-            await _assert_time_line_right(connection)
+            await assert_time_line_right(connection)
 
 
 async def _assert_reports_count_right(connection: Connection) -> None:
@@ -292,43 +291,6 @@ async def _assert_sums_right(connection: Connection) -> None:
             sums[place] += amount
     found = (await connection.execute(summed_costs(select(runs.c.id)))).mappings()
     assert {tuple(row[name] for name in FACTS): [row[name] for name in SUMS] for row in found} == wanted
-
-
-async def _assert_time_line_right(connection: Connection) -> None:
-    """As it was counted before it was kept: message by message."""
-    scope = await scope_of(connection, await require(connection, "spring"))
-    sizes = dict((await connection.execute(select(runs.c.id, runs.c.jobs))).all())
-    steps = {run: 1 if size < 100_001 else 10 if size < 1_000_001 else 60 for run, size in sizes.items()}
-    columns = (jobs.c.run_id, jobs.c.accepted_at, jobs.c.delivered_at)
-    taken = await connection.execute(select(*columns).where(scope.jobs, jobs.c.accepted_at.is_not(None)))
-    sent, delivered = [], []
-    for run, accepted_at, delivered_at in taken:
-        sent.append(_floor(accepted_at, steps[run]))
-        delivered += [_floor(delivered_at, steps[run])] if delivered_at else []
-    line = await time_line(connection, scope)
-    assert (line is None) == (not sent)
-    if line is None:
-        return
-    widest = max(steps[run] for run in await connection.scalars(scope.select_run_ids()))
-    first = _floor(min(sent), widest)
-    last = max(sent)
-    end = max(last, min([max(delivered, default=last), last + max(last - first, timedelta(minutes=10))]))
-    least = (end - first) / 120
-    unit = timedelta(seconds=max(widest, 1 if least < timedelta(minutes=10) else 60))
-    assert least < line.each < least + 2 * unit
-    assert line.each % unit == timedelta(0)
-    wanted = [[first + place * line.each, 0, 0] for place in range((end - first) // line.each + 1)]
-    for moment in sent:
-        wanted[(moment - first) // line.each][1] += 1
-    for moment in delivered:
-        if moment <= end:
-            wanted[max(0, (moment - first) // line.each)][2] += 1
-    assert [[one.at, one.sent, one.received] for one in line.stretches] == wanted
-    assert line.later == sum(moment > end for moment in delivered)
-
-
-def _floor(moment: datetime, seconds: int) -> datetime:
-    return later((moment - later(0)) // timedelta(seconds=seconds) * seconds)
 
 
 async def test_many_who_write_at_once_neither_wait_for_each_other_nor_miscount(
@@ -421,19 +383,6 @@ async def test_a_wrong_sum_of_costs_is_found_and_mended(engine: Engine) -> None:
         assert (wrong.kept.charged, wrong.counted.charged) == (Decimal("0.040001"), Decimal("0.04"))
         await recount_costs(connection)
         assert await cost_differences(connection) == []
-
-
-async def test_a_wrong_number_of_the_time_line_is_found_and_mended(engine: Engine) -> None:
-    await store_campaign(engine, spec(), 3)
-    await launch_due(engine, now=lambda: later(1))
-    async with writing(engine) as connection:
-        await connection.execute(update(jobs).where(jobs.c.id < 3).values(accepted_at=later(5.5)))
-        await connection.execute(update(time_counts).values(sent=time_counts.c.sent + 1))
-    async with writing(engine) as connection:
-        [wrong] = await time_differences(connection)
-        assert (wrong.at, wrong.kept_sent, wrong.sent, wrong.delivered) == (later(5), 3, 2, 0)
-        await recount_times(connection)
-        assert await time_differences(connection) == []
 
 
 @pytest.mark.parametrize("first", [1, 1_000])
