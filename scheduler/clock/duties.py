@@ -31,8 +31,8 @@ from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.sender_limits import SenderLimits
 from storage.database.clock_steps import correct_clock_steps
 from storage.database.engine import Engine, reading, writing
-from storage.runs.retries import skip_arrived
-from storage.runs.runs import DueCampaign, cancel_jobs, complete_runs, expire_jobs
+from storage.runs.retries import any_retry, skip_arrived
+from storage.runs.runs import DueCampaign, any_over, cancel_jobs, complete_runs, expire_jobs
 from storage.sending.lanes import (
     due_lanes,
     note_sender_problem,
@@ -125,8 +125,12 @@ class Duties:
             await self._shifts.wake(due)
 
     async def finish_runs(self) -> None:
-        """End what is over: in a transaction each, since each locks its jobs, or runs, in an order of its own."""
+        """End what is over: in a transaction each, since each locks its jobs, or runs, in an order of its own. There is
+        seldom anything, and with SQLite whoever is going to write waits for those who send, and they for it."""
         now = self._now()
+        async with reading(self._engine) as connection:
+            if not await any_over(connection, now) and not await any_retry(connection):
+                return
         for finish in (expire_jobs, cancel_jobs, skip_arrived, complete_runs):
             async with writing(self._engine) as connection:
                 await finish(connection, now)

@@ -205,9 +205,14 @@ _ANY_RETRY: Final = (
 )
 
 
+async def any_retry(connection: AsyncConnection) -> bool:
+    """Whether there is anything for `skip_arrived` to look at."""
+    return await connection.scalar(_ANY_RETRY) is not None
+
+
 async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
     """End the pending retries of people whose first message was delivered in the meantime; returns how many."""
-    if await connection.scalar(_ANY_RETRY) is None:
+    if not await any_retry(connection):
         return 0
     earlier, child = jobs.alias("earlier"), runs.alias("child")
     arrived = (

@@ -310,6 +310,11 @@ _LEFT_BEHIND: Final = select(runs.c.id).where(
 )
 
 
+async def any_over(connection: AsyncConnection, now: datetime) -> bool:
+    """Whether there is anything for `expire_jobs`, `cancel_jobs` or `complete_runs` to do."""
+    return bool(await connection.scalar(_any_over(), {"now": now}))
+
+
 async def expire_jobs(connection: AsyncConnection, now: datetime) -> int:
     """End the pending jobs of runs whose time ran out, whatever holds them; how many."""
     over = (await connection.scalars(_OVER, {"now": now})).all()
@@ -333,12 +338,23 @@ async def _end_pending(
 
 
 @cache
-def _complete() -> ReturningUpdate[tuple[int, int, str]]:
+def _is_done() -> ColumnElement[bool]:
     unfinished = [state for state in JobState if state not in FINAL]
     waiting = select(jobs.c.id).where(jobs.c.run_id == runs.c.id, jobs.c.state.in_(unfinished))
+    return and_(runs.c.state == RunState.RUNNING, ~waiting.exists())
+
+
+@cache
+def _any_over() -> Select[tuple[bool]]:
+    done = select(runs.c.id).where(_is_done())
+    return select(or_(_OVER.exists(), _LEFT_BEHIND.exists(), done.exists()))
+
+
+@cache
+def _complete() -> ReturningUpdate[tuple[int, int, str]]:
     return (
         update(runs)
-        .where(runs.c.state == RunState.RUNNING, ~waiting.exists())
+        .where(_is_done())
         .values(state=RunState.COMPLETED, ended_at=NOW)
         .returning(runs.c.id, runs.c.campaign_id, runs.c.kind)
     )
