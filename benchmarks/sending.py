@@ -2,7 +2,8 @@
 
 Whole: an embedded run on SQLite, from the first intent kept to the last outcome kept: claim, rules, intents, HTTP,
 outcomes. Limits: the same requests in a bare loop through our own HTTP seam, through httpx with httpx-aiohttp below it,
-and through aiohttp alone. All go to the same process that answers at once, and each is alone in a process of its own.
+and through aiohttp alone; and in a loop that keeps its calls as never sending twice demands, and does nothing else. All
+go to the same process that answers at once, and each is alone in a process of its own.
 """
 
 from __future__ import annotations
@@ -11,19 +12,23 @@ import asyncio
 import json
 import logging
 import resource
+import sqlite3
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+from uuid import uuid4
 
 import aiohttp
 import httpx
+import orjson
 import psutil
-from sqlalchemy import func, select
+from sqlalchemy import create_engine, func, select
 
 from benchmarks.figures import measured, show
 from benchmarks.seeding import ACCOUNT, campaign, meta_account, new_database, phone, store
@@ -34,6 +39,7 @@ from providers.http.client import JSON_HEADERS, Answer
 from providers.http.request import Request
 from scheduler.clock.runner import run
 from scheduler.sending.lanes import Account, open_account
+from scheduler.sending.pacing import SLICES
 from storage.database.engine import Engine, open_engine, reading
 from storage.tables import attempts, events
 from terminal.running import run_loop
@@ -48,12 +54,21 @@ MEMORY_SIZE: Final = 100_000
 MEMORY_BAR_MB: Final = 300
 GROWTH_BAR_MB: Final = 30
 """Of the second half of a run, the half in which everything has been met once."""
+_, LARGEST_SLICE = SLICES
+_BEGUN: Final = """
+    INSERT INTO attempts (job_id, number, run_id, call, lane, epoch, intent_at, content)
+    SELECT value ->> 0, 1, 1, value ->> 1, 'meta/shop', 1, 1, value ->> 2 FROM json_each(?)
+"""
+_ENDED: Final = """
+    UPDATE attempts SET ended_at = 2, outcome = 'accepted', http_status = 200, latency_ms = 1
+    WHERE job_id IN (SELECT value FROM json_each(?))
+"""
 Send = Callable[[Request], Awaitable[int]]
 
 
 def report(size: int = SIZE) -> bool:
     """Print every figure; whether each bar is met."""
-    kinds = ("aiohttp", "httpx", "seam", "whole")
+    kinds = ("aiohttp", "httpx", "seam", "promise", "whole")
     done: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
     with stub_server() as stub:
         for _ in range(TIMES):
@@ -65,11 +80,12 @@ def report(size: int = SIZE) -> bool:
         show("against a loop over httpx on aiohttp", _ratios(speed, "httpx"), at_least=HTTPX_BAR),
         show("against a loop over aiohttp alone", _ratios(speed, "aiohttp"), at_least=AIOHTTP_BAR),
         show("against a loop over our own connections", _ratios(speed, "seam")),
+        show("against a loop that keeps its calls", _ratios(speed, "promise")),
         show("whole", speed["whole"], "msg/s", at_least=LANE_BAR, digits=0),
     ]
-    for kind in ("seam", "httpx", "aiohttp"):
+    for kind in ("promise", "seam", "httpx", "aiohttp"):
         show(f"loop: {kind}", speed[kind], "req/s", digits=0)
-    for kind in ("whole", "seam"):
+    for kind in ("whole", "promise", "seam"):
         show(f"processor time, {kind}", [each["cpu_us"] for each in done[kind]], "us/msg", digits=0)
     return all(well)
 
@@ -136,7 +152,7 @@ async def sending_seconds(engine: Engine, size: int) -> float:
 
 async def bare(port: int, size: int, kind: str) -> dict[str, float]:
     """The requests of so many messages and nothing else."""
-    loops = {"seam": _seam, "httpx": _httpx, "aiohttp": _aiohttp}
+    loops = {"promise": _promise, "seam": _seam, "httpx": _httpx, "aiohttp": _aiohttp}
     with TemporaryDirectory() as folder:
         account = open_account(ACCOUNT, meta_account(port, Path(folder)))
         requests = _requests(account, size)
@@ -156,6 +172,48 @@ def _requests(account: Account, size: int) -> Iterator[Request]:
         for number in range(size)
     )
     return map(account.adapter.build, calls)
+
+
+async def _promise(account: Account, requests: Iterator[Request]) -> None:
+    """What never sending twice takes and nothing else: the calls of a slice are in the database before they are made,
+    and their ends after it, in the same transaction as the next slice. No rules, no messages, no history, no counts."""
+    ended: list[int] = []
+    numbered = enumerate(requests)
+
+    async def send(number: int, request: Request) -> None:
+        if not isinstance(await account.http.exchange(request), Answer):
+            raise RuntimeError("the stub refused")
+        ended.append(number)
+
+    with TemporaryDirectory() as folder, closing(_calls_file(Path(folder, "calls.db"))) as database:
+        piece = list(islice(numbered, LARGEST_SLICE))
+        await asyncio.to_thread(_keep_calls, database, piece, [])
+        while piece:
+            following, done = list(islice(numbered, LARGEST_SLICE)), ended[:]
+            ended.clear()
+            keeping = asyncio.to_thread(_keep_calls, database, following, done)
+            await asyncio.gather(keeping, *(send(*each) for each in piece))
+            piece = following
+        await asyncio.to_thread(_keep_calls, database, [], ended)
+
+
+def _calls_file(path: Path) -> sqlite3.Connection:
+    """A database with the table of calls alone, as durable as ours."""
+    engine = create_engine(f"sqlite:///{path}")
+    attempts.create(engine)
+    engine.dispose()
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    return database
+
+
+def _keep_calls(database: sqlite3.Connection, begun: Sequence[tuple[int, Request]], ended: list[int]) -> None:
+    rows = [[number, uuid4().hex, request.content.decode()] for number, request in begun]
+    database.execute("BEGIN IMMEDIATE")
+    database.execute(_BEGUN, [orjson.dumps(rows).decode()])
+    database.execute(_ENDED, [orjson.dumps(ended).decode()])
+    database.execute("COMMIT")
 
 
 async def _seam(account: Account, requests: Iterator[Request]) -> None:

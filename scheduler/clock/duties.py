@@ -136,7 +136,8 @@ class Duties:
             await self._shifts.wake(due)
 
     async def finish_runs(self) -> None:
-        """End what is over: in a transaction each, since each locks its jobs, or runs, in an order of its own."""
+        """End what is over: in a transaction each, since each locks its jobs, or runs, in an order of its own. There is
+        seldom anything, and with SQLite whoever is going to write waits for those who send, and they for it."""
         now = self._now()
         async with reading(self._engine) as connection:
             if not await any_to_finish(connection, now):

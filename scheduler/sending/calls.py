@@ -67,12 +67,16 @@ class CallsUnderWay:
         self._jitter = jitter
         self._media = media
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+        """Set when a call ends: to wait for one out of hundreds of tasks by asyncio takes longer than to make it."""
 
     def __bool__(self) -> bool:
         return bool(self._tasks)
 
     async def wait_for_one(self) -> None:
-        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        """Wait until one more call has ended; some must be under way."""
+        self._ended.clear()
+        await self._ended.wait()
 
     async def wait_for_all(self, timeout: float | None = None) -> None:
         if self._tasks:
@@ -91,9 +95,13 @@ class CallsUnderWay:
             return
         task = asyncio.create_task(self._make(planned))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._end)
         for _ in planned.intents[1:]:
             await self._lane.pacer.turn(planned.run_id)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._ended.set()
 
     async def _make(self, planned: PlannedCall) -> None:
         add_log_ids(_ids(planned))

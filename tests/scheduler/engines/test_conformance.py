@@ -7,14 +7,14 @@ from collections import Counter
 from typing import Any
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from scheduler.clock.launch import launch_due
-from storage.database.engine import reading
+from storage.database.engine import Connection, ahead_of_changes, reading, writing
 from storage.sending.lanes import read_lanes
-from storage.tables import attempts, lanes
+from storage.tables import attempts, lanes, runs
 from tests.scheduler.engines.conftest import SENDERS, Bench
-from tests.support.campaigns import spec, store_campaign
+from tests.support.campaigns import job_rows, spec, store_campaign
 
 
 async def sweep_until_idle(bench: Bench, seconds: float = 30.0) -> None:
@@ -28,8 +28,6 @@ async def sweep_until_idle(bench: Bench, seconds: float = 30.0) -> None:
 
 
 async def _open(bench: Bench) -> list[str]:
-    from tests.support.campaigns import job_rows
-
     return [row.state for row in await job_rows(bench.engine) if row.state in ("pending", "sending")]
 
 
@@ -45,6 +43,28 @@ async def test_every_lane_is_worked_and_everybody_gets_it_once(bench: Bench) -> 
     async with reading(bench.engine) as connection:
         by_lane = Counter((await connection.scalars(select(attempts.c.lane))).all())
     assert by_lane == {f"ourvoice/{name}": 20 for name in SENDERS}
+
+
+async def test_nothing_is_written_while_nothing_is_over(bench: Bench) -> None:
+    """A runner looks four times a second: with SQLite each writer waits for those who send, and they for it."""
+    writers = 0
+
+    async def count(_connection: Connection) -> None:
+        nonlocal writers
+        writers += 1
+
+    await store_campaign(bench.engine, spec(), 3)
+    await launch_due(bench.engine)
+    with ahead_of_changes(bench.engine, count):
+        await bench.duties.finish_runs()
+        assert writers == 0
+        async with writing(bench.engine) as connection:
+            await connection.execute(update(runs).values(expires_at=runs.c.launched_at))
+        await bench.duties.finish_runs()
+    assert writers > 1
+    assert {row.state for row in await job_rows(bench.engine)} == {"expired"}
+    async with reading(bench.engine) as connection:
+        assert await connection.scalar(select(runs.c.state)) == "completed"
 
 
 async def test_waking_again_and_again_starts_no_second_shift_of_a_lane(bench: Bench) -> None:
