@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from campaigns.errors import IntakeError, NotFound, UsageError
@@ -336,6 +336,22 @@ async def test_a_failure_leaves_nothing(desk: Desk) -> None:
     assert await desk.rows(imports.c.id) == []
     assert await desk.audience() == {}
     assert [file.name for file in desk.folder.glob("*r.csv*")] == []
+
+
+async def test_sqlites_memory_for_a_list_is_given_back_also_after_a_failure(desk: Desk) -> None:
+    if desk.engine.dialect.name != "sqlite":
+        return
+    usual = await _cache_size(desk.engine)
+    await desk.load("a.csv", f"phone\n{A}\n")
+    assert await _cache_size(desk.engine) == usual
+    with pytest.raises(TooManyRejects):
+        await desk.load("b.csv", f"phone\n{B}\nx\ny\n", most=1)
+    assert await _cache_size(desk.engine) == usual
+
+
+async def _cache_size(engine: AsyncEngine) -> int:
+    async with reading(engine) as connection:
+        return int((await connection.execute(text("PRAGMA cache_size"))).scalar_one())
 
 
 async def test_a_file_of_blank_rows(desk: Desk) -> None:
