@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from campaigns.errors import IntakeError, NotFound, UsageError
@@ -351,7 +351,7 @@ async def test_sqlites_memory_for_a_list_is_given_back_also_after_a_failure(desk
 
 async def _cache_size(engine: AsyncEngine) -> int:
     async with reading(engine) as connection:
-        return int((await connection.execute(text("PRAGMA cache_size"))).scalar_one())
+        return int((await connection.exec_driver_sql("PRAGMA cache_size")).scalar_one())
 
 
 async def test_a_file_of_blank_rows(desk: Desk) -> None:
