@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
+from functools import lru_cache
 from io import BytesIO
 from itertools import compress
 from typing import Final, Protocol, TypeVar
@@ -98,9 +99,25 @@ class Checker:
         """Column -> its cells as text, without space around them."""
         if not rows.records:
             return {index: [] for index in self._used}
+        text = rows.text()
+        columns = self._parsed(text) if b'"' in text else self._split(rows.records)
+        # str.strip() without arguments strips all visible spaces, and is faster.
+        space = _SPACE if any(mark in text for mark in _INVISIBLE) else None
+        cells = {index: [cell.strip(space) for cell in column] for index, column in columns.items()}
+        if self._is_escaped:
+            return {index: [from_rejects(cell) for cell in column] for index, column in cells.items()}
+        return cells
+
+    def _split(self, records: list[bytes]) -> dict[int, list[str]]:
+        """Column -> its cells, of rows without a quote: every delimiter ends a cell, as `_parsed` would find."""
+        delimiter = self._header.delimiter
+        cells = delimiter.encode().join(records).decode().split(delimiter)
+        return {index: cells[index :: self._header.width] for index in self._used}
+
+    def _parsed(self, text: bytes) -> dict[int, list[str]]:
+        """Column -> its cells, some of which are quoted."""
         import pandas as pd  # takes longer than all else that most commands load
 
-        text = rows.text()
         frame = pd.read_csv(
             BytesIO(text),
             sep=self._header.delimiter,
@@ -114,12 +131,7 @@ class Checker:
             skip_blank_lines=False,
             low_memory=False,
         )
-        # str.strip() without arguments strips all visible spaces, and is faster.
-        space = _SPACE if any(mark in text for mark in _INVISIBLE) else None
-        cells = {index: [cell.strip(space) for cell in frame[index].tolist()] for index in self._used}
-        if self._is_escaped:
-            return {index: [from_rejects(cell) for cell in column] for index, column in cells.items()}
-        return cells
+        return {index: frame[index].tolist() for index in self._used}
 
     def _filter(self, rows: Rows, cells: dict[int, list[str]]) -> tuple[Rows, dict[int, list[str]], int]:
         """The rows that `where` chooses, their cells, and how many others there are that are not blank."""
@@ -174,7 +186,7 @@ class Checker:
             if PLACEHOLDER.fullmatch(cells[column][at]):
                 return self._of_user_id(column, cells[column][at], at, faults)
             # The fast path has tried the first column.
-            read = read_by_library if column == self._header.phone else read_phone
+            read = _asked if column == self._header.phone else read_phone
             answer = read(cells[column][at], country, landlines=self._landlines)
             if not isinstance(answer, PhoneFault):
                 if answer.respelt:
@@ -342,6 +354,10 @@ class Checker:
         members = (f"{_json(name)}:".replace("%", "%%") + '"%s"' for name in columns)
         row = f"{{{','.join(members)}}}"
         return [row % values for values in zip(*map(_inside_quotes, columns.values()), strict=True)]
+
+
+_asked = lru_cache(maxsize=256)(read_by_library)
+"""What is in place of a number mostly repeats: nothing, `n/a`, `-`."""
 
 
 def _given(column: int | None) -> list[int]:

@@ -17,7 +17,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult
 
 from campaigns.frozen import frozen
-from campaigns.phones.phone_plans import international_region, local_elsewhere, local_number, usual_mobile
+from campaigns.phones.phone_plans import USUAL, international_region, local_elsewhere, local_number
 from campaigns.phones.spellings import canonical
 from campaigns.phones.user_ids import PLACEHOLDER, country_of
 from campaigns.reject_codes import RejectCode
@@ -59,7 +59,6 @@ _LENGTHS: Final[dict[int, tuple[RejectCode, str]]] = {
     ),
 }  # fmt: skip
 
-_BRAZILIAN_MOBILE: Final = len("+5511987654321")
 _TEN_DIGITS: Final = {
     229: " Since 30 November 2024 a number of Benin has ten digits: 01 before the former eight.",
     225: " Since 31 January 2021 a number of Ivory Coast has ten digits: for mobile phones 01, 05 or 07, depending on "
@@ -167,14 +166,12 @@ def quick(text: str, country: str | None = None) -> Phone | None:
 
 def quick_pair(text: str, country: str | None) -> tuple[str, str] | None:
     """`quick` as (number, region), for loops over millions."""
-    if text[:1] == "+" and (region := usual_mobile(text)):
-        found: tuple[str, str] | None = (text, region)
-    else:
-        found = _quick_digits(text, country) or _quick_digits(text.translate(_SPACING), country)
-    # Brazil's is the only plan that still has a former spelling of mobile numbers, a digit shorter.
-    if found is not None and found[1] == "BR" and len(found[0]) != _BRAZILIAN_MOBILE:
-        return None
-    return found
+    if text[:1] == "+":
+        match, region = USUAL[text[:4]]
+        if match(text, 1):
+            return text, region
+    compact = text if text.isdigit() else text.translate(_SPACING)
+    return _quick_digits(text, country) if compact == text else quick_pair(compact, country)
 
 
 def _quick_digits(text: str, country: str | None) -> tuple[str, str] | None:

@@ -23,6 +23,8 @@ _EARLIER: Final = (
 _NEVER: Final = r"(?!)"
 _LENGTHS: Final = range(2, 18)
 """Possible numbers of digits, without the calling code."""
+_TODAY: Final = {"BR": 11}
+"""Digits of a mobile number in the one plan that still has a former spelling, a digit shorter: the library reads it."""
 
 
 class Plan:
@@ -107,7 +109,8 @@ class CallingCode:
     def _first(self, plan: Plan) -> tuple[Callable[..., object], str]:
         """Matches mobile numbers of the first region, which most numbers belong to."""
         bodies = "|".join(pattern.pattern for pattern in plan.mobile_patterns())
-        whole = re.compile(f"{self._start.pattern}(?:{bodies or _NEVER})", re.ASCII)
+        today = rf"(?=\d{{{_TODAY[plan.region]}}}\Z)" if plan.region in _TODAY else ""
+        whole = re.compile(f"{self._start.pattern}{today}(?:{bodies or _NEVER})", re.ASCII)
         return whole.match, plan.region
 
     def region(self, digits: str) -> str | None:
@@ -183,12 +186,21 @@ class _Local:
 _local: Final = lru_cache(maxsize=None)(_Local)
 
 
-def usual_mobile(text: str) -> str | None:
-    """The region of a `+`, a calling code and a mobile number of its first region; None: needs a closer look."""
-    code = _beginning(text[1:4])
-    if code is None or (first := code.first) is None:
-        return None
-    return first[1] if first[0](text, 1) else None
+class _Usual(dict[str, tuple[Callable[..., object], str]]):
+    """A `+` and three digits -> what matches, behind the `+`, a calling code and a mobile number of its first region,
+    and that region."""
+
+    def __missing__(self, start: str) -> tuple[Callable[..., object], str]:
+        code = _beginning(start[1:])
+        found = code.first if code is not None and code.first is not None else _NOTHING
+        if len(self) < _BEGINNINGS:  # cells begin in any way
+            self[start] = found
+        return found
+
+
+_NOTHING: Final = (re.compile(_NEVER).match, "")
+_BEGINNINGS: Final = 4096
+USUAL: Final = _Usual()
 
 
 def international_region(digits: str) -> str | None:

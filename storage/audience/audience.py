@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import count, islice
+from itertools import islice, repeat
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -161,20 +161,12 @@ async def count_imports(connection: AsyncConnection, campaign_id: int) -> int:
 
 
 async def add_recipients(connection: AsyncConnection, edition: Edition, audience: Audience) -> list[int]:
-    """Add them in order, a number that the edition has already left out; the positions of those left out."""
+    """Add them in order, a number that the edition has already left out; the positions of those left out. Nobody else
+    adds to the edition meanwhile."""
     if not audience.phones:
         return []
     add = _add_on_sqlite if is_sqlite(connection) else _add_on_postgresql
-    added = await add(connection, edition, audience)
-    if added is None:
-        return []
-    taken = []
-    for position, phone in enumerate(audience.phones):
-        if phone in added:
-            added.remove(phone)
-        else:
-            taken.append(position)
-    return taken
+    return await add(connection, edition, audience)
 
 
 _SQLITE_ADD: Final = (
@@ -186,10 +178,17 @@ _AT_ONCE: Final = 3_000
 the file. Each time that it hands over to another thread it waits for its turn, so all statements are one step."""
 
 
-async def _add_on_sqlite(connection: AsyncConnection, whose: Edition, audience: Audience) -> set[str] | None:
-    """The numbers that were added, or None if all were. Ids only grow, so the newest are ours."""
+_CACHE: Final = "PRAGMA cache_size = -{kib}"
+_STORING, _USUAL = 64 << 10, 2_000
+"""KiB of its file that SQLite keeps in memory. A list's numbers go to all places of the index: with the usual 2 MB
+nearly every one of them fetches its page again."""
+
+
+async def _add_on_sqlite(connection: AsyncConnection, whose: Edition, audience: Audience) -> list[int]:
+    """Ids only grow, so the newest are ours."""
     newest = int((await connection.execute(select(func.coalesce(func.max(recipients.c.id), 0)))).scalar_one())
     raw: Any = (await connection.get_raw_connection()).driver_connection
+    raw.defer(_CACHE.format(kib=_STORING), (), any_rowcount)
     names, columns = ", ".join(audience.columns()), audience.stored_columns().values()
     width = len(whose) + len(columns)
     marks, at_once = f"({', '.join('?' * width)})", min(_AT_ONCE, raw.most_values // width)
@@ -201,7 +200,21 @@ async def _add_on_sqlite(connection: AsyncConnection, whose: Edition, audience: 
         raw.defer(add, _row_by_row(parts), any_rowcount)
     newer = select(func.json_group_array(recipients.c.phone)).where(recipients.c.id > newest)
     added = set(orjson.loads((await connection.execute(newer)).scalar_one()))
-    return None if len(added) == len(audience.phones) else added
+    if len(added) == len(audience.phones):
+        return []
+    taken = []
+    for position, phone in enumerate(audience.phones):
+        if phone in added:
+            added.remove(phone)
+        else:
+            taken.append(position)
+    return taken
+
+
+async def give_memory_back(connection: AsyncConnection) -> None:
+    """What storing a list has taken; on SQLite."""
+    if is_sqlite(connection):
+        await connection.exec_driver_sql(_CACHE.format(kib=_USUAL))
 
 
 def _row_by_row(columns: Sequence[Sequence[Any]]) -> list[Any]:
@@ -212,35 +225,32 @@ def _row_by_row(columns: Sequence[Sequence[Any]]) -> list[Any]:
     return values
 
 
-_STAGE: Final = (
-    "CREATE TEMPORARY TABLE IF NOT EXISTS staged (position integer, import_id bigint, line bigint, "
-    "phone text, region text, bucket integer, vars text, timezone text, send_at bigint, consent_at bigint) "
-    "ON COMMIT DROP"
+_HELD: Final = (
+    "SELECT phone FROM json_array_elements_text(%s::json) AS given(phone) JOIN recipients USING (phone) "
+    "WHERE campaign_id = %s AND edition = %s"
 )
-_COPY: Final = "COPY staged (position, {names}) FROM STDIN"
-_POSTGRESQL_ADD: Final = (
-    "INSERT INTO recipients (campaign_id, edition, {names}) SELECT %s, %s, {names} FROM staged "
-    "ORDER BY position ON CONFLICT (campaign_id, edition, phone) DO NOTHING RETURNING phone"
-)
+_COPY: Final = "COPY recipients ({names}) FROM STDIN (FORMAT BINARY)"
 
 
-async def _add_on_postgresql(
-    connection: AsyncConnection, whose: Edition, audience: Audience
-) -> set[str] | None:
-    """The numbers that were added, or None where all were."""
+async def _add_on_postgresql(connection: AsyncConnection, whose: Edition, audience: Audience) -> list[int]:
+    """COPY cannot leave rows out, so those whose number is held are looked up first: in the order of the index, which
+    takes half as long."""
     raw: Any = (await connection.get_raw_connection()).driver_connection
     columns = audience.stored_columns()
-    names = ", ".join(columns)
+    names = ["campaign_id", "edition", *columns]
     async with raw.cursor() as cursor:
-        await cursor.execute(_STAGE)
-        await cursor.execute("TRUNCATE staged")
-        async with cursor.copy(_COPY.format(names=names)) as copy:
-            for row in zip(count(), *columns.values(), strict=False):
+        await cursor.execute(_HELD, (orjson.dumps(sorted(audience.phones)).decode(), *whose))
+        seen = {phone for (phone,) in await cursor.fetchall()}
+        taken: list[int] = []
+        async with cursor.copy(_COPY.format(names=", ".join(names))) as copy:
+            copy.set_types([recipients.c[name].type.compile(connection.dialect).lower() for name in names])
+            for at, row in enumerate(zip(*map(repeat, whose), *columns.values(), strict=False)):
+                if audience.phones[at] in seen:
+                    taken.append(at)
+                    continue
+                seen.add(audience.phones[at])
                 await copy.write_row(row)
-        await cursor.execute(_POSTGRESQL_ADD.format(names=names), whose)
-        if cursor.rowcount == len(audience.phones):
-            return None
-        return {phone for (phone,) in await cursor.fetchall()}
+    return taken
 
 
 async def holders(connection: AsyncConnection, edition: Edition, phones: Iterable[str]) -> dict[str, Holder]:

@@ -493,6 +493,24 @@ def test_every_written_row_is_accepted_or_rejected_on_its_line(
         assert variables == {"one": one.strip(blank), "two": two.strip(blank)}
 
 
+PLAIN = st.text(
+    st.characters(exclude_characters='",', exclude_categories=["Cs", "Cc"]) | st.just("\t"), max_size=8
+)
+
+
+@given(rows=st.lists(st.tuples(PHONES.filter(lambda phone: '"' not in phone), PLAIN, PLAIN), min_size=1))
+def test_rows_without_a_quote_are_read_as_with_every_cell_quoted(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]]
+) -> None:
+    folder, outcomes = tmp_path_factory.mktemp("plain"), []
+    for mark in ("", '"'):
+        lines = [",".join(f"{mark}{cell}{mark}" for cell in row) for row in [("phone", "one", "two"), *rows]]
+        loaded = load(folder, "\n".join(lines), encoding="utf-8", delimiter=",", required=frozenset({"one"}))
+        bad = [(reject.line, reject.column, reject.code, reject.reason) for reject in loaded.rejects]
+        outcomes.append((loaded.phones, loaded.lines, loaded.vars, bad))
+    assert outcomes[0] == outcomes[1]
+
+
 @given(body=st.binary(max_size=200))
 def test_any_bytes_end_in_rows_rejects_or_an_error_with_a_code(
     tmp_path_factory: pytest.TempPathFactory, body: bytes
