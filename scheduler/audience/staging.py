@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.frozen import frozen
-from storage.audience.audience import give_memory_back, open_import
+from storage.audience.audience import open_import
 from storage.database.engine import Connection, Engine, by_itself, writing
 from storage.runs.editions import (
     Edition,
@@ -82,7 +82,6 @@ async def _copy_audience(engine: Engine, stage: Stage) -> None:
 async def _clean_up(engine: Engine, stage: Stage, now: datetime) -> None:
     campaign_id = stage.before.campaign_id
     async with writing(engine) as connection:
-        await give_memory_back(connection)
         left = await abandoned_editions(connection, campaign_id, now - ABANDONED)
     for edition in {stage.before, stage.edition, *left}:
         more = True

@@ -178,17 +178,10 @@ _AT_ONCE: Final = 3_000
 the file. Each time that it hands over to another thread it waits for its turn, so all statements are one step."""
 
 
-_CACHE: Final = "PRAGMA cache_size = -{kib}"
-_STORING, _USUAL = 64 << 10, 2_000
-"""KiB of its file that SQLite keeps in memory. A list's numbers go to all places of the index: with the usual 2 MB
-nearly every one of them fetches its page again."""
-
-
 async def _add_on_sqlite(connection: AsyncConnection, whose: Edition, audience: Audience) -> list[int]:
     """Ids only grow, so the newest are ours."""
     newest = int((await connection.execute(select(func.coalesce(func.max(recipients.c.id), 0)))).scalar_one())
     raw: Any = (await connection.get_raw_connection()).driver_connection
-    raw.defer(_CACHE.format(kib=_STORING), (), any_rowcount)
     names, columns = ", ".join(audience.columns()), audience.stored_columns().values()
     width = len(whose) + len(columns)
     marks, at_once = f"({', '.join('?' * width)})", min(_AT_ONCE, raw.most_values // width)
@@ -209,12 +202,6 @@ async def _add_on_sqlite(connection: AsyncConnection, whose: Edition, audience: 
         else:
             taken.append(position)
     return taken
-
-
-async def give_memory_back(connection: AsyncConnection) -> None:
-    """What storing a list has taken; on SQLite."""
-    if is_sqlite(connection):
-        await connection.exec_driver_sql(_CACHE.format(kib=_USUAL))
 
 
 def _row_by_row(columns: Sequence[Sequence[Any]]) -> list[Any]:

@@ -87,8 +87,7 @@ def _prepare_postgresql(engine: BlockingEngine) -> None:
 def _open_sqlite(url: str) -> AsyncEngine:
     database = make_url(url).database or ":memory:"
     refuse_linked(Path(database))
-    # The connection that was used last has the pages at hand.
-    return _sqlite_engine(url, database, **({} if database == ":memory:" else {"pool_use_lifo": True}))
+    return _sqlite_engine(url, database)
 
 
 def open_scratch() -> AsyncEngine:

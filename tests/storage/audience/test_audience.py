@@ -338,22 +338,6 @@ async def test_a_failure_leaves_nothing(desk: Desk) -> None:
     assert [file.name for file in desk.folder.glob("*r.csv*")] == []
 
 
-async def test_sqlites_memory_for_a_list_is_given_back_also_after_a_failure(desk: Desk) -> None:
-    if desk.engine.dialect.name != "sqlite":
-        return
-    usual = await _cache_size(desk.engine)
-    await desk.load("a.csv", f"phone\n{A}\n")
-    assert await _cache_size(desk.engine) == usual
-    with pytest.raises(TooManyRejects):
-        await desk.load("b.csv", f"phone\n{B}\nx\ny\n", most=1)
-    assert await _cache_size(desk.engine) == usual
-
-
-async def _cache_size(engine: AsyncEngine) -> int:
-    async with reading(engine) as connection:
-        return int((await connection.exec_driver_sql("PRAGMA cache_size")).scalar_one())
-
-
 async def test_a_file_of_blank_rows(desk: Desk) -> None:
     with pytest.raises(IntakeError, match="only blank rows") as caught:
         await desk.load("a.csv", "phone,name\n,\n,\n")
