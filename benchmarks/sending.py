@@ -39,7 +39,7 @@ from providers.http.client import JSON_HEADERS, Answer
 from providers.http.request import Request
 from scheduler.clock.runner import run
 from scheduler.sending.lanes import Account, open_account
-from scheduler.sending.pacing import SLICES
+from scheduler.sending.pacing import LARGEST_SLICE
 from storage.database.engine import Engine, open_engine, reading
 from storage.tables import attempts, events
 from terminal.running import run_loop
@@ -54,7 +54,6 @@ MEMORY_SIZE: Final = 100_000
 MEMORY_BAR_MB: Final = 300
 GROWTH_BAR_MB: Final = 30
 """Of the second half of a run, the half in which everything has been met once."""
-_, LARGEST_SLICE = SLICES
 _BEGUN: Final = """
     INSERT INTO attempts (job_id, number, run_id, call, lane, epoch, intent_at, content)
     SELECT value ->> 0, 1, 1, value ->> 1, 'meta/shop', 1, 1, value ->> 2 FROM json_each(?)

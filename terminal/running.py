@@ -32,10 +32,9 @@ MOST_COMING: Final = 3
 RARELY: Final = (20_000, 20, 100)
 """Thresholds of Python's garbage collector. A sent message leaves few reference cycles, so collecting after every few
 messages finds nothing."""
-TURN: Final = 0.0005
-"""Python's thread switch interval in seconds. The thread of a SQLite connection asks for Python after each statement,
-and an event loop that is busy sending lets go of it only for moments. If the thread may not insist soon, it waits until
-the loop has nothing left to do, and then the loop waits for the thread."""
+TURN: Final = 0.02
+"""Python's thread switch interval in seconds. Database threads run whenever the event loop ends a step; interrupting a
+step slows both down."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 

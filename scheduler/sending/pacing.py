@@ -27,11 +27,8 @@ SLICE: Final = 0.1
 IN_LINE: Final = 2.5 * SLICE
 """Seconds after its slice is opened by which a call should have left: half of the slice before may be in front, and a
 slice's worth may wait to leave."""
-SLICES: Final = (100, 400)
-"""The fewest and the most messages of a slice where no limit is tighter. What may send more than 1,000 a second, which
-no number of WhatsApp's may, takes as many as it has just sent in SLICE: a slow provider must not make slices long."""
-FIRST_SLICE: Final = 200
-"""Messages, while it is not known how fast such a lane is."""
+LARGEST_SLICE: Final = 200
+"""Messages; more than 100 only on a lane that may send more than 1,000 a second, which no number of WhatsApp's may."""
 SHORTEST_GAP: Final = timedelta(milliseconds=1)
 TICK: Final = 1e-6
 """Seconds; a shorter sleep may not move the clock at all."""
@@ -199,7 +196,6 @@ class Pacer:
         self._turns: dict[int, int] = {}
         """Which turn of the lane was the run's last: the least recent goes first."""
         self._turn = 0
-        self._largest = FIRST_SLICE
 
     def prime(self, idle: float) -> None:
         """Start the lane's limits where the last send, `idle` seconds ago, left them."""
@@ -246,16 +242,7 @@ class Pacer:
         buckets = self._shared if run_id is None else self._buckets(run_id)
         paces = [bucket.per_second for bucket in buckets]
         paces += [self.slots.per_second] if self.slots else []
-        return max(1, min(self._largest, math.floor(min(paces) * SLICE))) if paces else self._largest
-
-    def note_sent(self, messages: int, seconds: float) -> None:
-        """How many messages were sent in the time since the slice before."""
-        fewest, most = SLICES
-        self._largest = max(fewest, min(most, math.floor(messages / seconds * SLICE)))
-
-    def is_limited(self, run_id: int) -> bool:
-        """Whether anything but the machine and the provider holds the run's messages back."""
-        return bool(self._buckets(run_id)) or self.slots is not None
+        return max(1, min(LARGEST_SLICE, math.floor(min(paces) * SLICE))) if paces else LARGEST_SLICE
 
     @property
     def pace(self) -> float:
@@ -282,9 +269,9 @@ class Pacer:
 
         False where the account's slots are used up or were missed: the message has to wait for another slice.
         """
-        if not self.is_limited(run_id):
-            return True
         buckets = self._buckets(run_id)
+        if not buckets and self.slots is None:
+            return True
         while (wait := max(self.ready_in(run_id), self._line_moves_in(run_id))) > 0:  # noqa: ASYNC110
             await asyncio.sleep(max(wait, TICK))
         if self.slots is not None and not self.slots.left:

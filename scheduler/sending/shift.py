@@ -20,7 +20,7 @@ from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.lease import Lease
 from scheduler.sending.media import MediaUploads
 from scheduler.sending.outcome_store import OutcomeStore
-from scheduler.sending.pacing import SLICE, TICK
+from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
 from scheduler.sending.sender_limits import SenderLimits
 from scheduler.sending.slicing import Slice, open_slice
@@ -35,9 +35,6 @@ LONGEST_REST: Final = 1.0
 """Seconds; after them a shift checks again what may be sent: another campaign may have begun meanwhile."""
 FAST: Final = 5
 """Messages to a slice from which on the next slice is opened while this one is sent."""
-BREATH: Final = 10
-"""Calls that are started at once: between them the event loop does what else is waiting, such as the transaction of the
-next slice."""
 
 
 class Shift:
@@ -68,8 +65,6 @@ class Shift:
         )
         self.opening: asyncio.Task[Slice] | None = None
         """The next slice, being opened while this one is sent."""
-        self.asked_at = time.monotonic()
-        """When the newest slice was asked for."""
         self.idle = 0.0
         self.paused = False
 
@@ -138,19 +133,14 @@ class Shift:
             await self.calls.start(call)
             if place == opens_next_after and self._goes_on(deadline):
                 self.opening = asyncio.create_task(self._open_ahead())
-            if place % BREATH == 0:
-                await asyncio.sleep(0)
 
     def _opens_next_after(self, piece: Slice) -> int | None:
         """After which of its calls the next slice is opened: on a fast lane after half of them, so that sending does
-        not pause for the transaction, and on one without limits after the first, since the transaction takes about as
-        long as the calls; else, None, after all have been started."""
+        not pause for the transaction; else, None, after all have been started."""
         runs = {call.run_id for call in piece.calls}
-        pacer = self.lane.pacer
-        sizes = [pacer.slice_size(run_id) for run_id in runs]
-        if min(sizes, default=0) < FAST or pacer.slots is not None or self.lane.probes:
-            return None
-        return (len(piece.calls) + 1) // 2 if any(map(pacer.is_limited, runs)) else 1
+        sizes = [self.lane.pacer.slice_size(run_id) for run_id in runs]
+        fast = min(sizes, default=0) >= FAST and self.lane.pacer.slots is None and not self.lane.probes
+        return (len(piece.calls) + 1) // 2 if fast else None
 
     async def _next_slice(self) -> Slice:
         opening, self.opening = self.opening, None
@@ -178,9 +168,6 @@ class Shift:
     async def _open_once(self) -> Slice:
         asked_at = time.monotonic()
         async with self.store.storing() as finished:
-            if finished.outcomes:
-                self.lane.pacer.note_sent(len(finished.outcomes), max(asked_at - self.asked_at, TICK))
-            self.asked_at = asked_at
             piece = await open_slice(
                 self.engine,
                 self.lane,

@@ -287,12 +287,3 @@ def test_a_restart_while_sends_may_still_go_out_waits_for_them_too() -> None:
 )
 def test_a_slice_is_what_a_tenth_of_a_second_lets_go(limits: tuple[Rate | None, ...], size: int) -> None:
     assert Pacer(rate_bucket(rate) for rate in limits).slice_size(1) == size
-
-
-@pytest.mark.parametrize(("sent", "size"), [(90, 100), (250, 250), (900, 400)])
-def test_without_limits_a_slice_is_what_went_in_the_last_tenth_of_a_second(sent: int, size: int) -> None:
-    """So a slow provider's slices stay short: what is in one is sent whatever happens meanwhile."""
-    free, limited = Pacer([]), Pacer([rate_bucket(Rate(1000, SECOND))])
-    for pacer in (free, limited):
-        pacer.note_sent(2 * sent, seconds=0.2)
-    assert (free.slice_size(1), limited.slice_size(1)) == (size, 98)

@@ -119,7 +119,7 @@ async def test_a_runner_that_is_alive_and_a_paused_sender_are_seen(engine: Engin
     assert (
         "waiting",
         "2 messages held by lane_paused, the first until 2026-03-02 10:00:00 UTC. "
-        "The sender cannot send now; see its reason.",
+        "Its sender is paused; the reason beside the sender says why and what to do.",
     ) in list(shown.facts())
 
 
