@@ -29,7 +29,6 @@ from campaigns.spec.rules_spec import BudgetSpec
 from campaigns.time.zones import find_zone
 from scheduler.sending.lanes import Lane
 from scheduler.sending.limits import Tier, tier_of
-from scheduler.sending.pacing import IN_LINE
 from scheduler.sending.plans import BudgetLine, Plan
 from storage.database.engine import Connection, lock_names
 from storage.runs.budget_limits import budgets_of_runs
@@ -114,7 +113,7 @@ class Known:
     ramped: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.begun_by = self.now + timedelta(seconds=IN_LINE)
+        self.begun_by = self.lane.now() + self.lane.pacer.reach
 
     def facts(self, claim: Claim, job: DueJob) -> Facts:
         """The facts that the rules decide about one job from."""
