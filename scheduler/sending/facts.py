@@ -29,6 +29,7 @@ from campaigns.spec.rules_spec import BudgetSpec
 from campaigns.time.zones import find_zone
 from scheduler.sending.lanes import Lane
 from scheduler.sending.limits import Tier, tier_of
+from scheduler.sending.pacing import IN_LINE
 from scheduler.sending.plans import BudgetLine, Plan
 from storage.database.engine import Connection, lock_names
 from storage.runs.budget_limits import budgets_of_runs
@@ -113,7 +114,7 @@ class Known:
     ramped: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.begun_by = self.lane.now() + self.lane.pacer.reach
+        self.begun_by = self.now + timedelta(seconds=IN_LINE)
 
     def facts(self, claim: Claim, job: DueJob) -> Facts:
         """The facts that the rules decide about one job from."""
@@ -286,7 +287,7 @@ async def gather(
     reach = max((reach_of(claim.plan) for claim in claims), default=timedelta())
     lines = {line.key: line for claim in claims for line in claim.lines}
     capabilities = lane.adapter.capabilities
-    return Known(
+    known = Known(
         lane,
         now,
         await optout_scopes(connection, phones),
@@ -302,6 +303,8 @@ async def gather(
         },
         await learnt_prices(connection, {claim.run.campaign_id for claim in claims if claim.lines}),
     )
+    known.begun_by = lane.now() + lane.pacer.reach
+    return known
 
 
 def reach_of(plan: Plan) -> timedelta:

@@ -91,6 +91,7 @@ class Sender:
         for call in piece.calls:
             if await self.lane.pacer.turn(call.run_id):
                 self.sent.append(self.clock.seconds)
+                assert call.intents[0].recorded_at >= self.clock.now()
             else:
                 self.missed += 1
                 self.finished.withdrawn += call.intents
@@ -137,12 +138,12 @@ async def test_what_a_lane_has_left_but_cannot_use_in_time_is_asked_for_again(se
 async def test_other_requests_keep_to_the_rate_however_long_their_transactions_take(
     engine: Engine, clock: Clock
 ) -> None:
-    rate = SharedRate(engine, "meta", Rate.parse("2/s"), clock.now)
+    far, near = (SharedRate(engine, "meta", Rate.parse("2/s"), clock.now) for _ in range(2))
     with clock.slow_commits(engine, 1.0):
-        await rate.wait()
+        await far.wait()
     times = [clock.seconds]
     for _ in range(5):
-        await rate.wait()
+        await near.wait()
         times.append(clock.seconds)
     assert all(third - first >= 1 for first, third in zip(times, times[2:], strict=False))
 
