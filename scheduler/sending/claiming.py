@@ -87,7 +87,7 @@ async def _keep_within_rate(connection: Connection, lane: Lane, rate: SharedRate
     lead = slots.lead()
     wanted = sum(len(claim.jobs) for claim in claimed.claims) - slots.left_after(lead)
     if wanted > 0:
-        taken = await rate.take(connection, wanted, lead)
+        taken = await rate.take(connection, wanted, slots.lead)
         slots.give(taken.moments, taken.again)
         claimed.asked_slots_at = taken.asked_at
     room, kept = slots.left_after(lead), []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from campaigns.time.clock import Now
 from campaigns.time.pace import Rate
@@ -34,10 +34,13 @@ class SharedRate:
         self._now = now
         self._lead = SlotLead(account)
 
-    async def take(self, connection: Connection, wanted: int, lead: timedelta) -> Taken:
-        """At most `wanted` slots, none sooner than `lead` from when they are asked for."""
-        granted = await grant(connection, self._account, self.rate, wanted, self._now, lead)
+    async def take(self, connection: Connection, wanted: int, lead: SlotLead) -> Taken:
+        """At most `wanted` slots, none sooner than the lead from when they are asked for."""
+        granted = await grant(
+            connection, self._account, self.rate, wanted, self._now, lead=lead(), within=lead.within
+        )
         zero, now = time.monotonic(), self._now()
+        lead.note_granted(granted.count)
 
         def by_ours(moment: datetime) -> float:
             return zero + (moment - now).total_seconds()
@@ -49,7 +52,7 @@ class SharedRate:
         """Wait for one slot: for a request that only this limit holds back. One that is missed is asked for again."""
         while True:
             async with writing(self._engine) as connection:
-                taken = await self.take(connection, 1, self._lead())
+                taken = await self.take(connection, 1, self._lead)
             self._lead.follow(time.monotonic() - taken.asked_at)
             moment = taken.moments[0] if taken.moments else taken.again
             await asyncio.sleep(max(0.0, moment - time.monotonic()))

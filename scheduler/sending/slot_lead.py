@@ -6,7 +6,7 @@ import logging
 from datetime import timedelta
 from typing import Final
 
-from storage.sending.rate_slots import LATE, LONGEST_LEAD
+from storage.sending.rate_slots import AHEAD, FARTHEST, LATE, LONGEST_LEAD
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +26,19 @@ class SlotLead:
         self._account = account
         self._seconds = SHORTEST
         self._too_long = 0
+        self._refused = False
 
     def __call__(self) -> timedelta:
         return timedelta(seconds=self._seconds)
+
+    @property
+    def within(self) -> timedelta:
+        """How far ahead slots may be: near, so that what is sent is decided from fresh facts. After a request that got
+        none, anywhere: those of processes with longer leads may be in front again and again."""
+        return FARTHEST if self._refused else self() + AHEAD
+
+    def note_granted(self, count: int) -> None:
+        self._refused = count == 0
 
     def follow(self, took: float) -> None:
         """A transaction ended `took` seconds after it asked for slots: rise to that at once, and fall slowly."""

@@ -24,12 +24,13 @@ LATE: Final = timedelta(milliseconds=100)
 """How late in its slot a request may still begin. As long as a slice: slots of one slice lie close together, and a lane
 slower than its account must be able to use them all; timers are late, too, and machines' clocks differ a little."""
 AHEAD: Final = timedelta(milliseconds=200)
-"""How far behind the longest lead slots are given away: two slices' worth."""
+"""How far ahead slots are given away, counted from the lead: two slices' worth."""
 LONGEST_LEAD: Final = timedelta(seconds=2)
 """The most by which the slots of one request begin after it. A process asks for as much as its transactions take."""
 FARTHEST: Final = LONGEST_LEAD + AHEAD
-"""How far ahead slots are given away, to all alike: those of a process with a short lead may follow those of one with
-the longest."""
+"""How far ahead slots are given away at most."""
+_WORTH_IT: Final = timedelta(milliseconds=50)
+"""Of what is given away so much must pass before it is worth asking again."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -57,9 +58,16 @@ def slot_spacing(rate: Rate) -> timedelta:
 
 
 async def grant(
-    connection: AsyncConnection, account: str, rate: Rate, wanted: int, now: Now, lead: timedelta
+    connection: AsyncConnection,
+    account: str,
+    rate: Rate,
+    wanted: int,
+    now: Now,
+    *,
+    lead: timedelta,
+    within: timedelta,
 ) -> Granted:
-    """Grant the account's next slots, at most `wanted`, none sooner than `lead` from now and none far ahead.
+    """Grant the account's next slots, at most `wanted`, all between `lead` and `within` from now.
 
     The account's row is locked until the transaction ends: ask late in it. `now` must be the database's clock, the same
     for all; it is read when others have unlocked the row, however long that took.
@@ -68,9 +76,9 @@ async def grant(
     free_at = await _lock_row(connection, account)
     asked_at = now()
     first = max(free_at, asked_at + lead)
-    horizon = asked_at + FARTHEST
+    horizon = asked_at + within
     if wanted <= 0 or first > horizon:
-        return Granted(0, max(first - LONGEST_LEAD, asked_at), spacing, asked_at)
+        return Granted(0, max(first - within + _WORTH_IT, asked_at), spacing, asked_at)
     count = min(wanted, (horizon - first) // spacing + 1)
     granted = Granted(count, first, spacing, asked_at)
     given = update(account_grants).where(account_grants.c.account == account)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +24,7 @@ from scheduler.sending.slicing import open_slice
 from scheduler.sending.slot_lead import SlotLead
 from storage.database.engine import Engine, reading, writing
 from storage.sending.lanes import ensure_lanes, read_lanes, take_lane
+from storage.sending.rate_slots import slot_spacing
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import spec, store_people
 
@@ -146,6 +148,36 @@ async def test_other_requests_keep_to_the_rate_however_long_their_transactions_t
         await near.wait()
         times.append(clock.seconds)
     assert all(third - first >= 1 for first, third in zip(times, times[2:], strict=False))
+
+
+async def test_a_process_near_the_database_gets_its_share_beside_those_far_from_it(
+    engine: Engine, clock: Clock
+) -> None:
+    rate = SharedRate(engine, "meta", Rate.parse("20/s"), clock.now)
+    leads, slots = [SlotLead("meta") for _ in range(26)], list[float]()
+    for far in leads[1:]:
+        far.follow(2.0)
+    got, turns = [0] * len(leads), [(clock.seconds + n / 100, n) for n in range(len(leads))]
+    while (turn := heappop(turns))[0] < 1006:
+        clock.seconds, number = turn
+        async with writing(engine) as connection:
+            taken = await rate.take(connection, 2, leads[number])
+        got[number] += len(taken.moments)
+        slots += taken.moments
+        heappush(turns, (max([taken.again, *taken.moments]) + 0.01, number))
+    assert got[0] >= min(got[1:]) > 0
+    used = (len(slots) - 3) * slot_spacing(rate.rate).total_seconds() / (slots[-1] - slots[2])
+    assert used > 0.8
+
+
+async def test_an_account_of_one_process_is_granted_nothing_far_ahead(engine: Engine, clock: Clock) -> None:
+    rate, lead = SharedRate(engine, "meta", Rate.parse("1/s"), clock.now), SlotLead("meta")
+    for _ in range(6):
+        async with writing(engine) as connection:
+            taken = await rate.take(connection, 1, lead)
+        assert max(taken.moments, default=0) <= clock.seconds + 0.25
+        clock.seconds = max([taken.again, *taken.moments])
+    assert 1003 < clock.seconds < 1004
 
 
 def test_the_lead_rises_at_once_and_falls_slowly() -> None:
