@@ -27,6 +27,8 @@ class Claimed:
     blocked: list[int] = field(default_factory=list)
     """The runs whose own limits allow no send within this slice."""
     phones: set[str] = field(default_factory=set)
+    asked_slots_at: float | None = None
+    """When slots of the account's rate were asked for, by the monotonic clock; None: they were not."""
 
     def add(self, claim: Claim) -> None:
         self.claims.append(claim)
@@ -56,7 +58,7 @@ async def claim_jobs(
             lane.pacer.note_turn(run.id)
             claimed.add(Claim(run, plan, fresh, plan.budget_lines(run, now), experiment))
     if claimed.claims and lane.account.shared_rate is not None:
-        claimed.claims = await _within_rate(connection, lane, lane.account.shared_rate, claimed.claims)
+        await _keep_within_rate(connection, lane, lane.account.shared_rate, claimed)
         if not claimed.claims:
             claimed.blocked = [run.id for run in running]
     return claimed
@@ -78,18 +80,20 @@ async def _claim_run(
     return await claim_due(connection, run_id, lane.name, now, limit) if limit > 0 else []
 
 
-async def _within_rate(
-    connection: Connection, lane: Lane, rate: SharedRate, claims: Sequence[Claim]
-) -> list[Claim]:
-    """As many of the claimed jobs as the account's rate has slots for; the others stay as they were."""
+async def _keep_within_rate(connection: Connection, lane: Lane, rate: SharedRate, claimed: Claimed) -> None:
+    """Keep as many of the claimed jobs as the account's rate has slots for; the others stay as they were."""
     slots = lane.pacer.slots
     assert slots is not None  # noqa: S101
-    wanted = sum(len(claim.jobs) for claim in claims) - slots.left
-    slots.give(*await rate.take(connection, wanted))
-    room, kept = slots.left, []
-    for claim in claims:
+    lead = slots.lead()
+    wanted = sum(len(claim.jobs) for claim in claimed.claims) - slots.left_after(lead)
+    if wanted > 0:
+        taken = await rate.take(connection, wanted, slots.lead)
+        slots.give(taken.moments, taken.again)
+        claimed.asked_slots_at = taken.asked_at
+    room, kept = slots.left_after(lead), []
+    for claim in claimed.claims:
         jobs = claim.jobs[:room]
         room -= len(jobs)
         if jobs:
             kept.append(replace(claim, jobs=jobs))
-    return kept
+    claimed.claims = kept

@@ -288,7 +288,7 @@ async def gather(
     reach = max((reach_of(claim.plan) for claim in claims), default=timedelta())
     lines = {line.key: line for claim in claims for line in claim.lines}
     capabilities = lane.adapter.capabilities
-    return Known(
+    known = Known(
         lane,
         now,
         await optout_scopes(connection, phones),
@@ -304,6 +304,8 @@ async def gather(
         },
         await learnt_prices(connection, {claim.run.campaign_id for claim in claims if claim.lines}),
     )
+    known.begun_by = lane.now() + lane.pacer.reach
+    return known
 
 
 def reach_of(plan: Plan) -> timedelta:

@@ -16,6 +16,7 @@ from providers.settings import AccountSettings, SenderSettings
 from scheduler.sending.instrumentation import Observe, ignore
 from scheduler.sending.pacing import Limit, Pacer, RateSlots, rate_bucket
 from scheduler.sending.shared_rate import SharedRate
+from scheduler.sending.slot_lead import SlotLead
 from storage.database.engine import Engine
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class Lane:
         """Start the lane's limits where the last send left them; how many seconds ago that was."""
         idle = (self.now() - last_sent_at).total_seconds() if last_sent_at else float("inf")
         idle = max(
-            idle, -self.pacer.reach.total_seconds()
+            idle, -self.pacer.farthest.total_seconds()
         )  # no send can be further ahead: the clock was set back
         self.pacer.prime(idle)
         return idle
@@ -187,7 +188,11 @@ def open_lanes(
         account.default_caps = default_caps
         for sender in settings.senders:
             own = rate_bucket(sender.rate)
-            slots = RateSlots(shared.rate, account.limit.exit) if shared and account.limit else None
+            slots = (
+                RateSlots(shared.rate, account.limit.exit, SlotLead(name))
+                if shared and account.limit
+                else None
+            )
             pacer = Pacer([None if slots else account.limit, own], slots=slots)
             lane = Lane(f"{name}/{sender.name}", account, sender, pacer, now=now, observe=observe)
             lanes[lane.name] = lane

@@ -20,7 +20,8 @@ from typing import Final, Protocol, TypeVar
 from aiolimiter import AsyncLimiter
 
 from campaigns.time.pace import Rate
-from storage.sending.rate_slots import AHEAD, LATE, slot_spacing
+from scheduler.sending.slot_lead import SlotLead
+from storage.sending.rate_slots import FARTHEST, LATE, slot_spacing
 
 SLICE: Final = 0.1
 """Seconds worth of sends that one slice commits ahead."""
@@ -125,7 +126,8 @@ NO_RUN: Final = 0
 class RateSlots:
     """A lane's part of a rate that several processes share: moments given to it, each good for LATE and then lost."""
 
-    def __init__(self, rate: Rate, exit_: Bucket) -> None:
+    def __init__(self, rate: Rate, exit_: Bucket, lead: SlotLead) -> None:
+        self.lead = lead
         self.exit = exit_
         """What leaves this process keeps to the whole rate."""
         self.per_second = 1 / slot_spacing(rate).total_seconds()
@@ -140,10 +142,21 @@ class RateSlots:
     @property
     def left(self) -> int:
         """How many there still are."""
-        late = time.monotonic() - LATE.total_seconds()
+        return self.left_after(timedelta())
+
+    def left_after(self, wait: timedelta) -> int:
+        """How many can be used by who has to wait for so long first; the others are lost."""
+        late = time.monotonic() + (wait - LATE).total_seconds()
         while self._moments and self._moments[0] < late:
             self._moments.popleft()
         return len(self._moments)
+
+    @property
+    def reach(self) -> timedelta:
+        """How long from now the last one may be used."""
+        if not self._moments:
+            return timedelta()
+        return timedelta(seconds=max(0.0, self._moments[-1] - time.monotonic())) + LATE
 
     def ready_in(self) -> float:
         moment = self._moments[0] if self.left else self._again
@@ -256,8 +269,13 @@ class Pacer:
 
     @property
     def reach(self) -> timedelta:
-        """How long after its opening a slice's last call may leave."""
-        return timedelta(seconds=IN_LINE) + (AHEAD + LATE if self.slots else timedelta())
+        """How long from now the last call of a slice may leave that has its slots."""
+        return timedelta(seconds=IN_LINE) + (self.slots.reach if self.slots else timedelta())
+
+    @property
+    def farthest(self) -> timedelta:
+        """How long after its opening a slice's last call may leave, whichever slots it gets."""
+        return timedelta(seconds=IN_LINE) + (FARTHEST + LATE if self.slots else timedelta())
 
     def spacing(self, run_id: int) -> timedelta:
         """The time between two sends of the run that its limits add up to."""

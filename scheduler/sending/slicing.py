@@ -3,6 +3,8 @@ same transaction, defer or skip what is not sent, and commit the intents of the 
 
 from __future__ import annotations
 
+import time
+
 from campaigns.frozen import frozen
 from campaigns.states import RunState
 from scheduler.sending.claiming import claim_jobs
@@ -58,8 +60,10 @@ async def open_slice(
             call for claim in claims for call in await decide_claim(connection, epoch, claim, known, freed)
         ]
         if calls:
-            await note_sends(connection, lane.name, now + lane.pacer.reach)
+            await note_sends(connection, lane.name, lane.now() + lane.pacer.reach)
         await wake(connection, freed, now)
+    if lane.pacer.slots is not None and claimed.asked_slots_at is not None:
+        lane.pacer.slots.lead.follow(time.monotonic() - claimed.asked_slots_at)
     return Slice(
         calls,
         sum(len(claim.jobs) for claim in claimed.claims),

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
+from campaigns.time.clock import Now
 from campaigns.time.pace import Rate
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
@@ -23,7 +24,13 @@ LATE: Final = timedelta(milliseconds=100)
 """How late in its slot a request may still begin. As long as a slice: slots of one slice lie close together, and a lane
 slower than its account must be able to use them all; timers are late, too, and machines' clocks differ a little."""
 AHEAD: Final = timedelta(milliseconds=200)
-"""How far ahead slots are given away: two slices' worth."""
+"""How far ahead slots are given away, counted from the lead: two slices' worth."""
+LONGEST_LEAD: Final = timedelta(seconds=2)
+"""The most by which the slots of one request begin after it. A process asks for as much as its transactions take."""
+FARTHEST: Final = LONGEST_LEAD + AHEAD
+"""How far ahead slots are given away at most."""
+_WORTH_IT: Final = timedelta(milliseconds=50)
+"""Of what is given away so much must pass before it is worth asking again."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -35,6 +42,8 @@ class Granted:
     count: int
     first: datetime
     spacing: timedelta
+    asked_at: datetime
+    """From then on the account's row was locked, and the lead counts."""
 
     @property
     def slots(self) -> list[datetime]:
@@ -48,20 +57,30 @@ def slot_spacing(rate: Rate) -> timedelta:
     return (rate.per + LATE) / rate.count + _MICROSECOND  # never rounded down
 
 
-async def grant(connection: AsyncConnection, account: str, rate: Rate, wanted: int, now: datetime) -> Granted:
-    """Grant the account's next slots, at most `wanted` and none far ahead.
+async def grant(
+    connection: AsyncConnection,
+    account: str,
+    rate: Rate,
+    wanted: int,
+    now: Now,
+    *,
+    lead: timedelta,
+    within: timedelta,
+) -> Granted:
+    """Grant the account's next slots, at most `wanted`, all between `lead` and `within` from now.
 
     The account's row is locked until the transaction ends: ask late in it. `now` must be the database's clock, the same
-    for all.
+    for all; it is read when others have unlocked the row, however long that took.
     """
     spacing = slot_spacing(rate)
     free_at = await _lock_row(connection, account)
-    first = max(free_at, now)
-    horizon = now + AHEAD
+    asked_at = now()
+    first = max(free_at, asked_at + lead)
+    horizon = asked_at + within
     if wanted <= 0 or first > horizon:
-        return Granted(0, max(first - AHEAD, now), spacing)
+        return Granted(0, max(first - within + _WORTH_IT, asked_at), spacing, asked_at)
     count = min(wanted, (horizon - first) // spacing + 1)
-    granted = Granted(count, first, spacing)
+    granted = Granted(count, first, spacing, asked_at)
     given = update(account_grants).where(account_grants.c.account == account)
     await connection.execute(given.values(free_at=_micros(first + count * spacing)))
     return granted

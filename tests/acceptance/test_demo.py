@@ -10,6 +10,8 @@ from app.demo.samples import sample
 from tests.support.demonstration import demonstration
 from tests.support.project import drumbeat, invoke
 
+pytestmark = pytest.mark.large  # its parts are in the tests of its commands
+
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:

@@ -30,6 +30,7 @@ AWAY, HERE = "far-away", socket.gethostname()
 
 
 @pytest.mark.long
+@pytest.mark.large  # workers with clocks of their own, and hosts that are cut off, are in test_chaos
 @pytest.mark.alone
 def test_a_lane_goes_from_host_to_host_and_no_limit_breaks(tmp_path: Path, postgres: str) -> None:
     if reason := why_not():

@@ -333,6 +333,7 @@ def test_what_strangers_write_to_is_known() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.large  # that commands print through one door is in test_layers, what the door does in test_visible_text
 @share(0.02)
 @given(text=hostile_text)
 @example(text=EVERYTHING)

@@ -45,6 +45,7 @@ UNTOLD: Final = {"stuck"}
 
 
 @pytest.mark.long
+@pytest.mark.large  # a campaign of each provider alone is in test_providers, kills are in test_kill
 @pytest.mark.timeout(180)
 def test_ledger_states_and_reports_agree_for_every_provider(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

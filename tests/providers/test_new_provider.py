@@ -86,6 +86,7 @@ def test_no_answer_and_no_webhook_breaks_it(tmp_path: Path) -> None:
         test_examples.test_a_request_is_made_by_a_campaign_file(table, example, tmp_path)
 
 
+@pytest.mark.large
 def test_a_campaign_goes_through_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     people = [phone(number) for number in (*range(60), 901, 903, 908)]
     rows = "".join(f"{number},Ada\n" for number in people)

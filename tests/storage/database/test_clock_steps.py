@@ -129,16 +129,16 @@ async def test_a_window_that_was_closed_then_is_not_open_now(engine: Engine) -> 
 
 
 async def test_a_rate_that_was_given_away_far_ahead_is_not_waited_for(engine: Engine) -> None:
-    rate = Rate(10, SECOND)
+    rate, near = Rate(10, SECOND), {"lead": timedelta(), "within": AHEAD}
     async with writing(engine) as connection:
-        await grant(connection, "shop", rate, 5, NOW + BY)
-        assert (await grant(connection, "shop", rate, 5, NOW)).count == 0
+        await grant(connection, "shop", rate, 5, lambda: NOW + BY, **near)
+        assert (await grant(connection, "shop", rate, 5, lambda: NOW, **near)).count == 0
     await correct_times(engine)
     async with writing(engine) as connection:
         assert (
-            await grant(connection, "shop", rate, 5, NOW)
+            await grant(connection, "shop", rate, 5, lambda: NOW, **near)
         ).count == 0  # what was given away then may be used still
-        assert (await grant(connection, "shop", rate, 5, NOW + AHEAD)).count > 0
+        assert (await grant(connection, "shop", rate, 5, lambda: NOW + AHEAD, **near)).count > 0
 
 
 async def test_who_died_while_the_clock_was_ahead_does_not_lead(engine: Engine) -> None:

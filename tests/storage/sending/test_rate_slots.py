@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -19,9 +19,13 @@ from tests.support.campaigns import later
 RATE = Rate.parse("20/s")
 
 
-async def ask(engine: Engine, wanted: int, at: float, rate: Rate = RATE) -> Granted:
+def near(lead: float = 0) -> dict[str, timedelta]:
+    return {"lead": timedelta(seconds=lead), "within": timedelta(seconds=lead) + AHEAD}
+
+
+async def ask(engine: Engine, wanted: int, at: float, rate: Rate = RATE, lead: float = 0) -> Granted:
     async with writing(engine) as connection:
-        return await grant(connection, "ourvoice", rate, wanted, later(at))
+        return await grant(connection, "ourvoice", rate, wanted, lambda: later(at), **near(lead))
 
 
 async def test_slots_follow_each_other_for_all_processes(engine: Engine) -> None:
@@ -46,6 +50,32 @@ async def test_what_was_not_asked_for_is_not_caught_up_with(engine: Engine) -> N
     assert after_a_stall.count <= AHEAD / slot_spacing(RATE) + 1
 
 
+async def test_slots_begin_when_the_transaction_that_asks_has_ended(engine: Engine) -> None:
+    assert (await ask(engine, 2, 0, lead=0.3)).first == later(0.3)
+    assert (await ask(engine, 2, 0.2, lead=0.05)).first == later(0.3) + 2 * slot_spacing(RATE)
+
+
+async def test_the_time_for_which_others_keep_the_row_locked_is_not_granted(engine: Engine) -> None:
+    now, read = 0.0, list[float]()
+
+    def clock() -> datetime:
+        read.append(now)
+        return later(now)
+
+    async def wait_and_ask() -> Granted:
+        async with writing(engine) as connection:
+            return await grant(connection, "ourvoice", RATE, 1, clock, **near())
+
+    await ask(engine, 1, 0)
+    async with writing(engine) as connection:
+        await grant(connection, "ourvoice", RATE, 1, lambda: later(0), **near())
+        waits = asyncio.create_task(wait_and_ask())
+        await asyncio.wait({waits}, timeout=0.1)
+        assert read == []
+        now = 5.0
+    assert (await waits).first == later(5)
+
+
 @pytest.mark.parametrize("written", ["20/s", "1000/s", "100/min", "7/s"])
 async def test_all_that_many_processes_send_keeps_to_the_rate_in_every_window(
     engine: Engine, database_url: str, written: str
@@ -55,8 +85,10 @@ async def test_all_that_many_processes_send_keeps_to_the_rate_in_every_window(
     began: list[datetime] = []
 
     async def worker(own: Engine) -> None:
+        lead = dice.choice([0.05, 0.4, 2.0])
         for tenth in range(15):
-            granted = await ask(own, 100, tenth / 10, rate)
+            granted = await ask(own, 100, tenth / 10, rate, lead)
+            assert not granted.count or later(tenth / 10 + lead) <= granted.first
             began.extend(slot + LATE * dice.random() for slot in granted.slots)
 
     await asyncio.gather(*(worker(own) for own in engines))

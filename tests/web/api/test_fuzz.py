@@ -122,7 +122,9 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-@pytest.mark.parametrize("examples", [1, pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "examples", [pytest.param(1, marks=pytest.mark.large), pytest.param(20, marks=pytest.mark.soak)]
+)
 def test_no_call_is_a_fault_or_answered_unlike_the_document(
     app: tuple[Starlette, str], examples: int
 ) -> None:
