@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from campaigns.spec.campaign_spec import CampaignSpec
 
 
-@dataclass(frozen=True)
+@frozen
 class Campaign:
     """A row of `campaigns`."""
 
