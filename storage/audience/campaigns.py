@@ -31,7 +31,9 @@ from campaigns.states import CampaignState
 from storage.database.engine import lock_names
 from storage.runs.editions import edition_of
 from storage.runs.side_runs import OF_TEST
-from storage.tables import campaigns, imports, purged_rejects, recipients, rejects, runs
+from storage.tables.audience import campaigns, imports, recipients, rejects
+from storage.tables.retention import purged_rejects
+from storage.tables.runs import runs
 
 if TYPE_CHECKING:
     from campaigns.spec.campaign_spec import CampaignSpec

@@ -26,7 +26,7 @@ from storage.database.engine import Engine, writing
 from storage.receipts.notices import keep_balance
 from storage.sending.intents import DueJob, Intent
 from storage.sending.outcomes import Outcome, store_outcomes
-from storage.tables import webhooks
+from storage.tables.receipts import webhooks
 from tests.providers.contract import Table, answer, table_of
 from tests.support.campaigns import EPOCH, later
 from tests.support.sent import sending
