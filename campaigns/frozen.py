@@ -66,12 +66,13 @@ class _UntilUsed:
 
 
 def _methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
-    cls.__doc__ = cls.__doc__ or cls.__name__  # or dataclass works out a signature to show
+    own_doc, cls.__doc__ = cls.__doc__, "not shown"  # or dataclass works out a signature to show
     own = fields(dataclass(init=False, repr=False, eq=False)(cls))
+    cls.__doc__ = own_doc
     compared = [each.name for each in own if each.compare]
     shown = [each.name for each in own if each.repr]
     values = attrgetter(*compared) if compared else lambda _: ()
-    below: type[Any] = type(cls.__qualname__, (cls,), {"__doc__": cls.__doc__})
+    below: type[Any] = type(cls.__qualname__, (cls,), {"__doc__": "not shown"})
 
     def is_equal(one: object, other: object) -> bool:
         return values(one) == values(other) if other.__class__ is one.__class__ else NotImplemented
