@@ -64,9 +64,9 @@ class AudienceSpec(Part):
         description="the column of the phone numbers, or a list of columns: where one has no usable number, the "
         "next counts; default: found by its name",
     )
-    map: dict[str, str] = Field(default_factory=dict, description="columns under another name: column = name")
+    map: dict[str, str] = Field(default={}, description="columns under another name: column = name")
     where: dict[str, str | list[str]] = Field(
-        default_factory=dict,
+        default={},
         description="only these rows: column = cell, or a list of cells; with several columns all must fit",
     )
     consent: str | None = Field(
@@ -231,9 +231,9 @@ class CampaignSpec(Part):
     content: ContentSpec = Field(description="what to send; with variants: what they have in common")
     schedule: ScheduleSpec = Field(default_factory=ScheduleSpec)
     pace: PaceSpec = Field(default_factory=PaceSpec)
-    tags: list[str] = Field(default_factory=list, description="names that caps can count by")
+    tags: list[str] = Field(default=[], description="names that caps can count by")
     caps: list[CapSpec] = Field(
-        default_factory=list, description="how often a person may be written to, across campaigns"
+        default=[], description="how often a person may be written to, across campaigns"
     )
     obeys_caps: StrictBool = Field(
         default=True, description="whether caps hold it back; false for what must always arrive"
@@ -250,7 +250,7 @@ class CampaignSpec(Part):
         default=None, description="whether it goes through Meta's Marketing Messages API"
     )
     variants: list[VariantSpec] = Field(
-        default_factory=list, description="several messages to try out against each other"
+        default=[], description="several messages to try out against each other"
     )
     winner: WinnerSpec | None = Field(default=None, description="which variant the rest gets")
 
