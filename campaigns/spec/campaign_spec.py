@@ -22,7 +22,6 @@ from campaigns.intake.model import ANY_USER_ID, IntakeOptions, UserIds
 from campaigns.intake.names import fold
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.part import Part
-from campaigns.message.placeholders import foreign_placeholders
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.template_category import AUTO, template_category
 from campaigns.rules.decision import Consent
@@ -361,6 +360,8 @@ def load_spec(path: Path) -> CampaignSpec:
 
 def spec_in(file: TomlFile) -> CampaignSpec:
     """The campaign in a file that has been read. Raises SpecError naming file, line and key."""
+    from campaigns.message.placeholders import foreign_placeholders  # its patterns take long to compile
+
     try:
         spec = CampaignSpec.model_validate(
             with_whole_variants(file.data), context={"folder": file.path.parent}
