@@ -23,7 +23,7 @@ from benchmarks.seeding import ACCOUNT, DATABASES, campaign, meta_account, store
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Connection, open_engine, reading, writing
 from storage.runs.editions import of_audience
-from storage.tables import recipients
+from storage.tables.audience import recipients
 from terminal.running import run_loop
 
 SIZE: Final = 100_000

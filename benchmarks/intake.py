@@ -33,7 +33,8 @@ from scheduler.audience.load import load
 from storage.audience.audience import ImportCounts, close_import, open_import
 from storage.database.engine import Connection, Engine, is_sqlite, open_engine, writing
 from storage.runs.editions import Edition
-from storage.tables import campaigns, metadata, recipients
+from storage.tables.all_tables import metadata
+from storage.tables.audience import campaigns, recipients
 
 ROWS = 1_000_000
 TIMES = 3

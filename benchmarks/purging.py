@@ -31,7 +31,7 @@ from scheduler.clock.launch import launch_due
 from scheduler.clock.runner import run
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.database.vacuum import free_space
-from storage.tables import to_millis
+from storage.tables.types import to_millis
 from terminal.running import run_loop
 
 OLD: Final = 100_000

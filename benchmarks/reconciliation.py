@@ -26,7 +26,9 @@ from scheduler.sending.lanes import Account, open_account
 from storage.database.bulk import table_of
 from storage.database.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
 from storage.receipts.inbox import Arrival, keep_webhooks
-from storage.tables import Id, campaigns, events, jobs, recipients, runs
+from storage.tables.audience import campaigns, recipients
+from storage.tables.runs import events, jobs, runs
+from storage.tables.types import Id
 from terminal.running import run_loop
 
 ROUNDS: Final = 3

@@ -24,7 +24,7 @@ from benchmarks.seeding import ACCOUNT, BEGUN, DATABASES, LANE, campaign, store
 from scheduler.clock.launch import launch_due
 from storage.database.engine import open_engine, writing
 from storage.database.vacuum import free_space
-from storage.tables import to_millis
+from storage.tables.types import to_millis
 from terminal.running import run_loop
 
 MILLION: Final = 1_000_000

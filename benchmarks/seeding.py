@@ -18,7 +18,7 @@ from campaigns.states import CampaignState
 from providers.meta.settings import MetaAccount
 from storage.database.engine import Engine, reading, writing
 from storage.database.schema import upgrade
-from storage.tables import campaigns, imports
+from storage.tables.audience import campaigns, imports
 
 ACCOUNT: Final = "meta"
 SENDER: Final = "shop"

@@ -41,7 +41,7 @@ from scheduler.clock.runner import run
 from scheduler.sending.lanes import Account, open_account
 from scheduler.sending.pacing import LARGEST_SLICE
 from storage.database.engine import Engine, open_engine, reading
-from storage.tables import attempts, events
+from storage.tables.runs import attempts, events
 from terminal.running import run_loop
 
 SIZE: Final = 10_000

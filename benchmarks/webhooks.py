@@ -29,7 +29,7 @@ from benchmarks.seeding import ACCOUNT, new_database
 from scheduler.sending.lanes import open_account
 from storage.database.engine import open_engine, reading
 from storage.database.schema import upgrade
-from storage.tables import webhooks
+from storage.tables.receipts import webhooks
 from terminal.running import run_loop
 from web.server import serving
 from web.webhooks.ingress import create_app

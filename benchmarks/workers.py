@@ -33,7 +33,7 @@ from scheduler.engines.procrastinate import Queue, install, open_queue, serve
 from scheduler.engines.worker import work
 from storage.database.engine import Engine, open_engine, reading
 from storage.sending.lanes import DueLane
-from storage.tables import attempts
+from storage.tables.runs import attempts
 from terminal.running import run_loop
 
 SIZE: Final = 10_000

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import Field, dataclass, field, fields
 from operator import attrgetter
-from typing import Any, TypeVar, dataclass_transform
+from threading import RLock
+from typing import Any, Final, TypeVar, dataclass_transform
 
 T = TypeVar("T")
+
+FIELDS: Final = "__dataclass_fields__"
+"""Where `dataclasses` looks for the fields of a class."""
+METHODS: Final = ("__init__", "__eq__", "__hash__", "__repr__")
+_ONE_AT_A_TIME: Final = RLock()
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
@@ -15,15 +21,15 @@ def frozen(cls: type[T]) -> type[T]:
     """A dataclass that does not change, which the type checker sees to.
 
     With `dataclass(frozen=True)` Python sees to it, and a value of twelve fields takes five times as long to make. It
-    also compiles six methods anew for each class, half a millisecond; a command imports up to 250 of them. This
-    compiles `__init__` alone; its values are equal and are printed as those of a dataclass.
+    also compiles six methods for each class while its module is loaded, half a millisecond; a command loads up to 250
+    classes and makes values of a few. This collects the fields and compiles `__init__` when a class is first used; its
+    values are equal and are printed as those of a dataclass.
     """
-    cls.__doc__ = cls.__doc__ or cls.__name__  # or dataclass works out a signature to show
-    made = dataclass(slots=True, repr=False, eq=False)(cls)
-    for name, method in _methods(made).items():
-        if cls.__dict__.get(name) is None:  # one of its own stays
-            setattr(made, name, method)
-    return made
+    until_used = _UntilUsed(cls, [name for name in METHODS if cls.__dict__.get(name) is None])
+    for name in until_used.methods:
+        setattr(cls, name, until_used.method(name))
+    setattr(cls, FIELDS, until_used)
+    return cls
 
 
 def field_names(cls: type[Any]) -> tuple[str, ...]:
@@ -31,10 +37,42 @@ def field_names(cls: type[Any]) -> tuple[str, ...]:
     return tuple(each.name for each in fields(cls))
 
 
+class _UntilUsed:
+    """Stands for the fields of a class, and for the methods that it has not of its own, until one is asked for."""
+
+    def __init__(self, cls: type[Any], methods: Sequence[str]) -> None:
+        self._cls = cls
+        self.methods = methods
+
+    def __get__(self, value: object, owner: type[Any]) -> dict[str, Field[Any]]:
+        self._complete()
+        found: dict[str, Field[Any]] = getattr(owner, FIELDS)
+        return found
+
+    def method(self, name: str) -> Callable[..., Any]:
+        def first_call(value: object, /, *args: Any, **named: Any) -> Any:
+            self._complete()
+            return getattr(self._cls, name)(value, *args, **named)
+
+        return first_call
+
+    def _complete(self) -> None:
+        """Another thread that uses the class meanwhile calls these methods, and waits."""
+        with _ONE_AT_A_TIME:
+            if self._cls.__dict__[FIELDS] is self:
+                made = _methods(self._cls)
+                for name in self.methods:
+                    setattr(self._cls, name, made[name])
+
+
 def _methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
-    compared = [each.name for each in fields(cls) if each.compare]
-    shown = [each.name for each in fields(cls) if each.repr]
+    own_doc, cls.__doc__ = cls.__doc__, "not shown"  # or dataclass works out a signature to show
+    own = fields(dataclass(init=False, repr=False, eq=False)(cls))
+    cls.__doc__ = own_doc
+    compared = [each.name for each in own if each.compare]
+    shown = [each.name for each in own if each.repr]
     values = attrgetter(*compared) if compared else lambda _: ()
+    below: type[Any] = type(cls.__qualname__, (cls,), {"__doc__": "not shown"})
 
     def is_equal(one: object, other: object) -> bool:
         return values(one) == values(other) if other.__class__ is one.__class__ else NotImplemented
@@ -46,4 +84,9 @@ def _methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
         inside = ", ".join(f"{name}={getattr(one, name)!r}" for name in shown)
         return f"{one.__class__.__qualname__}({inside})"
 
-    return {"__eq__": is_equal, "__hash__": hashed, "__repr__": printed}
+    return {
+        "__init__": dataclass(repr=False, eq=False)(below).__init__,
+        "__eq__": is_equal,
+        "__hash__": hashed,
+        "__repr__": printed,
+    }

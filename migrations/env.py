@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from alembic import context
 
-from storage.tables import Instant, metadata
+from storage.tables.all_tables import metadata
+from storage.tables.types import Instant
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:

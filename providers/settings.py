@@ -157,7 +157,7 @@ class AccountSettings(BaseModel):
     base_url: str
     api_key: SecretPlace
     rate: Rate | None = None
-    senders: Sequence[SenderSettings] = Field(default_factory=list)
+    senders: Sequence[SenderSettings] = Field(default=[])
     tier: Annotated[int, Field(ge=1)] | None = None
     """The most people whom the senders together may reach outside a window within 24 hours; a lower limit that the
     provider shows holds as well."""

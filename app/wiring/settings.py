@@ -70,7 +70,7 @@ class ServerSettings(BaseModel):
     )
     key: str | None = Field(default=None, description="the file with the certificate's private key")
     trusted_proxies: list[str] = Field(
-        default_factory=list,
+        default=[],
         description="addresses of proxies on other machines that speak TLS with browsers and pass requests on",
     )
 
@@ -162,14 +162,14 @@ class _Written(BaseModel):
     # A secret in the wrong place must not be repeated.
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
-    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
-    server: ServerSettings = Field(default_factory=ServerSettings)
-    providers: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    caps: list[CapSpec] = Field(default_factory=list)
-    approval: ApprovalSettings = Field(default_factory=ApprovalSettings)
-    retention: RetentionSettings = Field(default_factory=RetentionSettings)
-    drafts: DraftsSettings = Field(default_factory=DraftsSettings)
-    notify: list[NotifySettings] = Field(default_factory=list)
+    database: DatabaseSettings = Field(default={}, validate_default=True)
+    server: ServerSettings = Field(default={}, validate_default=True)
+    providers: dict[str, dict[str, Any]] = Field(default={})
+    caps: list[CapSpec] = Field(default=[])
+    approval: ApprovalSettings = Field(default={}, validate_default=True)
+    retention: RetentionSettings = Field(default={}, validate_default=True)
+    drafts: DraftsSettings = Field(default={}, validate_default=True)
+    notify: list[NotifySettings] = Field(default=[])
 
     @field_validator("notify")
     @classmethod

@@ -19,7 +19,7 @@ class FlowSpec(Part):
     screen: str | None = Field(
         default=None, description="the first screen; without it, the flow's endpoint chooses"
     )
-    data: dict[str, str] = Field(default_factory=dict, description="values for the first screen")
+    data: dict[str, str] = Field(default={}, description="values for the first screen")
     draft: StrictBool = Field(default=False, description="send a flow that is not published, to test it")
 
     @model_validator(mode="after")

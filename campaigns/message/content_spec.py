@@ -62,8 +62,8 @@ class ContactSpec(Part):
     formatted_name: str = Field(description="the name as shown")
     first_name: str | None = Field(default=None, description="the given name")
     last_name: str | None = Field(default=None, description="the family name")
-    phones: list[PhoneSpec] = Field(default_factory=list, description="[{ phone, type }]")
-    emails: list[EmailSpec] = Field(default_factory=list, description="[{ email, type }]")
+    phones: list[PhoneSpec] = Field(default=[], description="[{ phone, type }]")
+    emails: list[EmailSpec] = Field(default=[], description="[{ email, type }]")
 
 
 class RowSpec(Part):
@@ -117,11 +117,11 @@ class TemplateButtonSpec(Part):
         "products show, or a flow's token",
     )
     data: dict[str, str] = Field(
-        default_factory=dict, description="flow: values for its first screen, where it takes any"
+        default={}, description="flow: values for its first screen, where it takes any"
     )
 
     sections: list[ProductSectionSpec] = Field(
-        default_factory=list, description="products: what it opens, [{ title, products }]"
+        default=[], description="products: what it opens, [{ title, products }]"
     )
 
     @model_validator(mode="after")
@@ -160,8 +160,8 @@ class CardSpec(Part):
     """One card of a template's carousel."""
 
     header: CardHeaderSpec = Field(description="{ image = { url } } or { video = { url } }")
-    parameters: list[str] = Field(default_factory=list, description="of the card's text, by place")
-    buttons: list[TemplateButtonSpec] = Field(default_factory=list, description="as a template's buttons")
+    parameters: list[str] = Field(default=[], description="of the card's text, by place")
+    buttons: list[TemplateButtonSpec] = Field(default=[], description="as a template's buttons")
 
 
 class TemplateSpec(Part):
@@ -170,15 +170,11 @@ class TemplateSpec(Part):
     name: str = Field(description="the approved name; `key` says the same where the provider has keys")
     language: str = Field(default="en", description="the approved language, such as en or pt_BR")
     parameters: list[str] | dict[str, str] = Field(
-        default_factory=list, description="by place, or a table of named ones"
+        default=[], description="by place, or a table of named ones"
     )
     header: TemplateHeaderSpec | None = Field(default=None, description="what its header shows")
-    buttons: list[TemplateButtonSpec] = Field(
-        default_factory=list, description="[{ index, type, parameter }]"
-    )
-    cards: list[CardSpec] = Field(
-        default_factory=list, description="of a carousel: [{ header, parameters, buttons }]"
-    )
+    buttons: list[TemplateButtonSpec] = Field(default=[], description="[{ index, type, parameter }]")
+    cards: list[CardSpec] = Field(default=[], description="of a carousel: [{ header, parameters, buttons }]")
     offer_ends: str | None = Field(
         default=None,
         description="when a limited-time offer ends, such as 2026-12-24T18:00+01:00; may hold variables",
@@ -250,9 +246,7 @@ class ContentSpec(Part):
         default=False,
         description="send {name}, [name], *|NAME|*, %name%, <<name>> and {{1}} unchanged; default: refuse them",
     )
-    defaults: dict[str, str] = Field(
-        default_factory=dict, description="what a variable is where its cell is blank"
-    )
+    defaults: dict[str, str] = Field(default={}, description="what a variable is where its cell is blank")
 
     @property
     def free_form(self) -> MessageType | None:

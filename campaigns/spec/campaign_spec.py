@@ -22,7 +22,6 @@ from campaigns.intake.model import ANY_USER_ID, IntakeOptions, UserIds
 from campaigns.intake.names import fold
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.part import Part
-from campaigns.message.placeholders import foreign_placeholders
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.template_category import AUTO, template_category
 from campaigns.rules.decision import Consent
@@ -64,9 +63,9 @@ class AudienceSpec(Part):
         description="the column of the phone numbers, or a list of columns: where one has no usable number, the "
         "next counts; default: found by its name",
     )
-    map: dict[str, str] = Field(default_factory=dict, description="columns under another name: column = name")
+    map: dict[str, str] = Field(default={}, description="columns under another name: column = name")
     where: dict[str, str | list[str]] = Field(
-        default_factory=dict,
+        default={},
         description="only these rows: column = cell, or a list of cells; with several columns all must fit",
     )
     consent: str | None = Field(
@@ -231,9 +230,9 @@ class CampaignSpec(Part):
     content: ContentSpec = Field(description="what to send; with variants: what they have in common")
     schedule: ScheduleSpec = Field(default_factory=ScheduleSpec)
     pace: PaceSpec = Field(default_factory=PaceSpec)
-    tags: list[str] = Field(default_factory=list, description="names that caps can count by")
+    tags: list[str] = Field(default=[], description="names that caps can count by")
     caps: list[CapSpec] = Field(
-        default_factory=list, description="how often a person may be written to, across campaigns"
+        default=[], description="how often a person may be written to, across campaigns"
     )
     obeys_caps: StrictBool = Field(
         default=True, description="whether caps hold it back; false for what must always arrive"
@@ -250,7 +249,7 @@ class CampaignSpec(Part):
         default=None, description="whether it goes through Meta's Marketing Messages API"
     )
     variants: list[VariantSpec] = Field(
-        default_factory=list, description="several messages to try out against each other"
+        default=[], description="several messages to try out against each other"
     )
     winner: WinnerSpec | None = Field(default=None, description="which variant the rest gets")
 
@@ -361,6 +360,8 @@ def load_spec(path: Path) -> CampaignSpec:
 
 def spec_in(file: TomlFile) -> CampaignSpec:
     """The campaign in a file that has been read. Raises SpecError naming file, line and key."""
+    from campaigns.message.placeholders import foreign_placeholders  # its patterns take long to compile
+
     try:
         spec = CampaignSpec.model_validate(
             with_whole_variants(file.data), context={"folder": file.path.parent}

@@ -104,8 +104,8 @@ def _parsed(path: Path, text: str) -> TomlFile:
         try:
             return TomlFile(path, joined, tomllib.loads(joined))
         except tomllib.TOMLDecodeError as error:
-            at = _AT_LINE.search(str(error))
-            bare = _BARE_KEY.fullmatch(lines[int(at[1]) - 1]) if at else None
+            at = re.search(_AT_LINE, str(error))
+            bare = re.fullmatch(_BARE_KEY, lines[int(at[1]) - 1]) if at else None
             if at is None or bare is None:
                 raise
             lines[int(at[1]) - 1] = f'"{bare[1]}"{bare[2]}'
@@ -228,13 +228,14 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
     return next((model for model in found if model is not None), None)
 
 
-_AT_LINE = re.compile(r"at line (\d+), column \d+\)\Z")
-_BARE_KEY = re.compile(
+# Compiled where they are used, as only a wrong file needs them.
+_AT_LINE: Final = r"at line (\d+), column \d+\)\Z"
+_BARE_KEY: Final = (
     r"""\s*([^\W\d_](?=[^=]*[^\w\s-]|[^=]*[^\x00-\x7f]|[^=]*\S\s+\S)[^="'\[\]{}#\\.]*?)(\s*=\s*["'\d].*)"""
 )
 """A key of letters, with spaces or letters and signs beyond ASCII, and its value."""
-_HEADER = re.compile(r"""\s*\[(\[?)\s*([\w.\-"' ]+?)\s*\]\]?\s*(?:#.*)?$""")
-_KEY = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*=""")
+_HEADER: Final = r"""\s*\[(\[?)\s*([\w.\-"' ]+?)\s*\]\]?\s*(?:#.*)?$"""
+_KEY: Final = r"""\s*((?:"[^"]*"|'[^']*'|[\w-]+)(?:\s*\.\s*(?:"[^"]*"|'[^']*'|[\w-]+))*)\s*="""
 
 
 def _keys(text: str) -> Iterator[tuple[int, Loc]]:
@@ -246,13 +247,13 @@ def _keys(text: str) -> Iterator[tuple[int, Loc]]:
         was_inside, inside_text = inside_text, inside_text ^ bool((line.count('"""') + line.count("'''")) % 2)
         if was_inside:
             continue
-        if header := _HEADER.match(line):
+        if header := re.match(_HEADER, line):
             table = _numbered(_split(header[2]), counts)
             if header[1]:
                 counts[table] = counts.get(table, -1) + 1
                 table = (*table, counts[table])
             yield number, table
-        elif key := _KEY.match(line):
+        elif key := re.match(_KEY, line):
             yield number, (*table, *_split(key[1]))
 
 

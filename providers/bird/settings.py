@@ -23,4 +23,4 @@ class BirdAccount(AccountSettings):
     """The `signingKey` of the webhook subscription."""
     cap_frequency: StrictBool = False
     """Whether Bird's frequency capping applies to marketing messages, in addition to ours."""
-    senders: Sequence[BirdSender] = Field(default_factory=list)
+    senders: Sequence[BirdSender] = Field(default=[])

@@ -38,7 +38,7 @@ class KapsoAccount(AccountSettings):
     business_account_id: str | None = Field(None, pattern=r"^\d+$")
     """The id of the WhatsApp business account (WABA), of which the templates are listed by the current API; without it,
     they are not checked."""
-    senders: Sequence[KapsoSender] = Field(default_factory=list)
+    senders: Sequence[KapsoSender] = Field(default=[])
 
     def narrow(self, capabilities: Capabilities) -> Capabilities:
         from providers.kapso.capabilities import LEGACY

@@ -14,4 +14,4 @@ class MessagingApiSender(SenderSettings):
 
 
 class MessagingApiAccount(AccountSettings):
-    senders: Sequence[MessagingApiSender] = Field(default_factory=list)
+    senders: Sequence[MessagingApiSender] = Field(default=[])

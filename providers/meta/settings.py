@@ -29,7 +29,7 @@ class MetaAccount(AccountSettings):
     share_activity: bool | None = None
     """Whether Meta may use the activity of these messages, such as reads, to optimize them; default: the account's own
     setting at Meta."""
-    senders: Sequence[MetaSender] = Field(default_factory=list)
+    senders: Sequence[MetaSender] = Field(default=[])
 
     @model_validator(mode="after")
     def _activity_of_marketing(self) -> Self:

@@ -16,6 +16,6 @@ class OurVoiceSender(SenderSettings):
 
 class OurVoiceAccount(AccountSettings):
     base_url: str = "https://api.getourvoice.com"
-    senders: Sequence[OurVoiceSender] = Field(default_factory=list)
+    senders: Sequence[OurVoiceSender] = Field(default=[])
     currency: str = Field(NO_CURRENCY, pattern=r"^[A-Z]{3}$")
     """The account's billing currency; Our Voice's answers do not include it."""

@@ -17,6 +17,6 @@ class VoicebipSender(SenderSettings):
 
 class VoicebipAccount(AccountSettings):
     base_url: str = "https://api.voicebip.com"
-    senders: Sequence[VoicebipSender] = Field(default_factory=list)
+    senders: Sequence[VoicebipSender] = Field(default=[])
     webhook_secret: SecretPlace | None = None
     """The key of Voicebip's webhook signatures; without it, webhooks are refused."""

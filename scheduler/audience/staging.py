@@ -20,7 +20,7 @@ from storage.runs.editions import (
     discard_part,
     take_place,
 )
-from storage.tables import recipients, rejects
+from storage.tables.audience import recipients, rejects
 
 logger = logging.getLogger(__name__)
 

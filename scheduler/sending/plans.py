@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -45,7 +45,7 @@ class BudgetLine:
     renews_at: datetime | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     contents: Mapping[str | None, ContentSpec]
     """By variant; a campaign without variants has one, of the name None."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.frozen import field_names, frozen
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import api_answers, api_keys
+from storage.tables.access import api_answers, api_keys
 
 
 @frozen

@@ -11,7 +11,8 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
-from storage.tables import audit, audit_outcomes, campaigns
+from storage.tables.access import audit, audit_outcomes
+from storage.tables.audience import campaigns
 
 Facts = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
-from storage.tables import failed_logins, invitations, sessions, users
+from storage.tables.access import failed_logins, invitations, sessions, users
 
 
 @frozen

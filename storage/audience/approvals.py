@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from storage.runs.editions import of_audience
-from storage.tables import campaigns, recipients
+from storage.tables.audience import campaigns, recipients
 
 PAGE: Final = 5_000
 CELL_END: Final = "\x1f"

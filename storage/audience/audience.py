@@ -20,7 +20,8 @@ from storage.database.batched_sqlite import any_rowcount
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
 from storage.runs.editions import Edition, edition_of, files_of, of_edition
-from storage.tables import campaigns, imports, recipients, rejects, to_millis
+from storage.tables.audience import campaigns, imports, recipients, rejects
+from storage.tables.types import to_millis
 
 _BATCH: Final = 500
 """Values in one IN list: both databases plan it well."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
@@ -32,13 +31,15 @@ from campaigns.states import CampaignState
 from storage.database.engine import lock_names
 from storage.runs.editions import edition_of
 from storage.runs.side_runs import OF_TEST
-from storage.tables import campaigns, imports, purged_rejects, recipients, rejects, runs
+from storage.tables.audience import campaigns, imports, recipients, rejects
+from storage.tables.retention import purged_rejects
+from storage.tables.runs import runs
 
 if TYPE_CHECKING:
     from campaigns.spec.campaign_spec import CampaignSpec
 
 
-@dataclass(frozen=True)
+@frozen
 class Campaign:
     """A row of `campaigns`."""
 

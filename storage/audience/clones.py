@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, FromClause, Table, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.runs.editions import edition_of
-from storage.tables import imports, recipients, rejects
+from storage.tables.audience import imports, recipients, rejects
 
 OWN: Final = ("id", "campaign_id", "import_id")
 """Columns that a copy has of its own."""

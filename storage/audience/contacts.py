@@ -8,7 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
-from storage.tables import campaigns, inbound, jobs, touches, windows
+from storage.tables.audience import campaigns
+from storage.tables.contacts import inbound, touches, windows
+from storage.tables.runs import jobs
 
 
 @frozen

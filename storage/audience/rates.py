@@ -13,7 +13,7 @@ from campaigns.frozen import frozen
 from campaigns.money.prices import RateCard
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import rate_cards, rates
+from storage.tables.audience import rate_cards, rates
 
 
 @frozen

@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.runs.editions import of_audience
-from storage.tables import recipients
+from storage.tables.audience import recipients
 
 PAGE: Final = 2_000
 PRIME: Final = 2_147_483_647

@@ -13,7 +13,7 @@ from campaigns.frozen import frozen
 from campaigns.message.provider_templates import ProviderTemplate, read_parts, same_language, write_parts
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import template_lists, templates
+from storage.tables.templates import template_lists, templates
 
 _PLAIN: Final = ("name", "language", "status", "category", "previous_category", "quality", "reason")
 

@@ -14,7 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import JobState
 from campaigns.time.clock import ClockCorrection
-from storage.tables import account_grants, attempts, jobs, lanes, to_millis, touches, windows
+from storage.tables.contacts import touches, windows
+from storage.tables.lanes import account_grants, lanes
+from storage.tables.runs import attempts, jobs
+from storage.tables.types import to_millis
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 

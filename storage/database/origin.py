@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from campaigns.errors import Stopped
 from storage.database.engine import database_file, is_sqlite
-from storage.tables import origin
+from storage.tables.origin import origin
 
 MARK: Final = "user_version"
 """SQLite's number for its users, in the head of the file: in a backup the minute in which it was made, else 0. A

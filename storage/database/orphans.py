@@ -9,7 +9,7 @@ from sqlalchemy import Column, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
-from storage.tables import metadata
+from storage.tables.all_tables import metadata
 from storage.tables.types import KEPT_BY_LOCKS
 
 COUNTED: Final = 1_000

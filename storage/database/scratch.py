@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from campaigns.states import CampaignState
 from storage.database.engine import open_scratch, writing
-from storage.tables import campaigns, metadata
+from storage.tables.all_tables import metadata
+from storage.tables.audience import campaigns
 
 NAME: Final = "check"
 """The campaign in it."""

@@ -17,7 +17,8 @@ from campaigns.notify_events import STANDING, NotifyEvent
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
 from storage.notify.events import WAITING
-from storage.tables import campaigns, notify_deliveries, notify_events, notify_targets
+from storage.tables.audience import campaigns
+from storage.tables.notify import notify_deliveries, notify_events, notify_targets
 
 DELIVERED: Final = "delivered"
 FAILED: Final = "failed"

@@ -15,7 +15,7 @@ from campaigns.frozen import frozen
 from campaigns.notify_events import STANDING, NotifyEvent
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import notify_deliveries, notify_events
+from storage.tables.notify import notify_deliveries, notify_events
 
 WAITING: Final = "waiting"
 """The state of a delivery that is not made yet."""

@@ -14,7 +14,7 @@ from campaigns.rules.names import Form
 from campaigns.states import JobState, RunState
 from storage.database.bulk import among
 from storage.runs.history import in_order, move
-from storage.tables import jobs, runs
+from storage.tables.runs import jobs, runs
 
 
 @frozen

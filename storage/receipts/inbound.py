@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.frozen import frozen
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import inbound
+from storage.tables.contacts import inbound
 
 
 @frozen

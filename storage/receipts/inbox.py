@@ -25,7 +25,8 @@ from storage.database.bulk import among, fetch_rows
 from storage.database.compression import pack, unpack
 from storage.database.engine import BlockingConnection, is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import notices, to_millis, webhook_refusals, webhooks
+from storage.tables.receipts import notices, webhook_refusals, webhooks
+from storage.tables.types import to_millis
 
 COLUMNS: Final = ("account", "received_at", "url", "headers", "body", "size")
 

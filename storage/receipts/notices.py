@@ -14,7 +14,7 @@ from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import not_understood, notices
+from storage.tables.receipts import not_understood, notices
 
 NOT_UNDERSTOOD: Final = "not_understood"
 """The kind of the lines that count what was not understood."""

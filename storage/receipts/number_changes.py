@@ -15,7 +15,7 @@ from campaigns.phones.user_ids import PREFIX, name_of
 from storage.receipts.user_ids import find_numbers, learn_numbers
 from storage.sending.optouts import copy_preferences
 from storage.sending.windows import move_windows
-from storage.tables import inbound, touches
+from storage.tables.contacts import inbound, touches
 
 
 async def change_number(

@@ -15,8 +15,9 @@ from campaigns.states import JobState, sources
 from storage.runs.history import in_order, move
 from storage.sending.freed_room import give_back
 from storage.sending.outcomes import FIRST_POLL
-from storage.tables import NOW, attempts, jobs, runs
 from storage.tables.predicates import OPEN
+from storage.tables.runs import attempts, jobs, runs
+from storage.tables.types import NOW
 
 LONGEST_POLL: Final = timedelta(hours=1)
 LAST_POLL: Final = timedelta(days=30)

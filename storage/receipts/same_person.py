@@ -15,7 +15,7 @@ from campaigns.states import JobState
 from storage.database.bulk import among
 from storage.receipts.user_ids import numbers_of_placeholders, placeholders_of
 from storage.sending.intents import DueJob
-from storage.tables import jobs
+from storage.tables.runs import jobs
 
 SAME_PERSON: Final = "same_person"
 """The reason of a job that is skipped because another of the run is for the person."""

@@ -26,8 +26,9 @@ from storage.sending.budgets import budget_locks, reserve_again, settle
 from storage.sending.contact_history import void_history
 from storage.sending.freed_room import Freed, account_of, give_back_locked, locks_of, wake
 from storage.sending.outcomes import FIRST_POLL
-from storage.tables import Id, events, jobs, runs, to_millis
 from storage.tables.predicates import OPEN
+from storage.tables.runs import events, jobs, runs
+from storage.tables.types import Id, to_millis
 
 SOURCE: Final = "webhook"
 _STATES: Final = {state.value: state for state in JobState}

@@ -17,7 +17,9 @@ from campaigns.frozen import frozen
 from campaigns.money.costs import Money
 from campaigns.states import JobState
 from storage.database.bulk import as_values, by_dialect, is_among, table_of
-from storage.tables import Id, from_millis, jobs, to_millis, unmatched_reports
+from storage.tables.receipts import unmatched_reports
+from storage.tables.runs import jobs
+from storage.tables.types import Id, from_millis, to_millis
 
 TRIED_AGAIN: Final = 2_000
 """How many of the newest reports of unknown messages are checked again."""

@@ -24,7 +24,10 @@ from storage.database.upserts import upsert_into
 from storage.receipts.unmatched import is_of
 from storage.sending.optouts import copy_preferences
 from storage.sending.windows import move_windows
-from storage.tables import inbound, jobs, notices, optouts, to_millis, touches, user_ids
+from storage.tables.contacts import inbound, optouts, touches, user_ids
+from storage.tables.receipts import notices
+from storage.tables.runs import jobs
+from storage.tables.types import to_millis
 
 if TYPE_CHECKING:
     from storage.database.upserts import Upsert

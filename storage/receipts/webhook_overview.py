@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
-from storage.tables import webhook_refusals, webhooks
+from storage.tables.receipts import webhook_refusals, webhooks
 
 MOST: Final = 1_000
 """Webhooks among which each account's newest is looked for."""

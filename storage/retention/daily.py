@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import daily_duties
+from storage.tables.retention import daily_duties
 
 DAY: Final = timedelta(days=1)
 

@@ -36,26 +36,13 @@ from storage.database.compression import unpack
 from storage.database.engine import is_sqlite
 from storage.runs.history import move
 from storage.sending.erased import ERASED, ensure_key, hash_of, new_name
-from storage.tables import (
-    Id,
-    attempts,
-    campaigns,
-    events,
-    imports,
-    inbound,
-    jobs,
-    optouts,
-    recipients,
-    rejects,
-    runs,
-    touches,
-    unique_recipients,
-    unmatched_reports,
-    user_ids,
-    webhooks,
-    windows,
-)
+from storage.tables.audience import campaigns, imports, recipients, rejects
+from storage.tables.contacts import inbound, optouts, touches, user_ids, windows
+from storage.tables.lanes import unique_recipients
 from storage.tables.predicates import IS_PENDING
+from storage.tables.receipts import unmatched_reports, webhooks
+from storage.tables.runs import attempts, events, jobs, runs
+from storage.tables.types import Id
 
 TAIL: Final = 8
 """Digits at a number's end by which a rejected row is known to be theirs, however its beginning was written."""

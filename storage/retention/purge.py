@@ -39,29 +39,15 @@ from storage.database.upserts import upsert_into
 from storage.runs.editions import edition_of
 from storage.runs.history import in_order
 from storage.runs.retries import ALREADY_ARRIVED
-from storage.tables import (
-    Id,
-    attempts,
-    campaigns,
-    events,
-    imports,
-    inbound,
-    jobs,
-    media_files,
-    media_uploads,
-    optouts,
-    purged_jobs,
-    purged_rejects,
-    recipients,
-    rejects,
-    reservations,
-    runs,
-    touches,
-    unique_recipients,
-    unmatched_reports,
-    webhooks,
-    windows,
-)
+from storage.tables.audience import campaigns, imports, recipients, rejects
+from storage.tables.contacts import inbound, optouts, touches, windows
+from storage.tables.lanes import unique_recipients
+from storage.tables.media import media_files, media_uploads
+from storage.tables.money import reservations
+from storage.tables.receipts import unmatched_reports, webhooks
+from storage.tables.retention import purged_jobs, purged_rejects
+from storage.tables.runs import attempts, events, jobs, runs
+from storage.tables.types import Id
 
 OVER: Final = (RunState.COMPLETED.value, RunState.CANCELLED.value)
 TO_BE_SENT: Final = (JobState.PENDING.value, JobState.SENDING.value, JobState.IN_DOUBT.value)

@@ -13,7 +13,9 @@ from campaigns.frozen import frozen
 from campaigns.states import JobState
 from storage.database.bulk import among
 from storage.runs.cost_sums import TAKEN
-from storage.tables import campaigns, purged_jobs, purged_rejects, runs
+from storage.tables.audience import campaigns
+from storage.tables.retention import purged_jobs, purged_rejects
+from storage.tables.runs import runs
 
 
 @frozen

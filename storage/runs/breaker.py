@@ -14,7 +14,9 @@ from campaigns.frozen import frozen
 from campaigns.outcomes import MESSAGE_REFUSED, PASSING_ATTEMPTS, FailureKind
 from campaigns.states import JobState, RunState
 from storage.database.bulk import as_values, by_dialect, is_among
-from storage.tables import Id, attempts, campaigns, jobs, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import attempts, jobs, runs
+from storage.tables.types import Id
 
 HARD: Final = ("refused", MESSAGE_REFUSED, "provider_failed", "retries_exhausted")
 """Reasons of a failure that count against the run; that a person has opted out does not."""

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from campaigns.states import RunState
-from storage.tables import campaigns, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import runs
 
 Change = Callable[[str], str]
 """A campaign file as JSON -> the same with another budget."""

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from campaigns.states import CampaignState
-from storage.tables import Instant, campaigns
-from storage.tables import campaign_events as events
+from storage.tables.audience import campaign_events as events
+from storage.tables.audience import campaigns
+from storage.tables.types import Instant
 
 CHANGES: Final = ("budget", "list")
 PAUSES: Final = 100

@@ -12,7 +12,8 @@ from campaigns.states import CampaignState, JobState, RunState
 from storage.database.bulk import among
 from storage.runs.campaign_events import note_state
 from storage.runs.history import in_order, move
-from storage.tables import campaigns, jobs, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import jobs, runs
 
 
 async def move_campaign(

@@ -13,7 +13,9 @@ from campaigns.frozen import frozen
 from campaigns.money.costs import from_micros
 from campaigns.states import RANK, JobState
 from storage.database.engine import is_sqlite
-from storage.tables import cost_sums, jobs, recipients
+from storage.tables.audience import recipients
+from storage.tables.counts import cost_sums
+from storage.tables.runs import jobs
 
 _TEXTS: Final = ("region", "category", "form", "currency", "price_currency")
 KEY: Final = ("run_id", *_TEXTS, "card_id", "failed", "settled", "priced")

@@ -28,7 +28,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.runs.occurrences import SCHEDULED
-from storage.tables import campaigns, imports, jobs, recipients, rejects, runs
+from storage.tables.audience import campaigns, imports, recipients, rejects
+from storage.tables.runs import jobs, runs
 
 PART: Final = 5_000
 """Rows that are copied or taken out in one transaction."""

@@ -28,7 +28,8 @@ from sqlalchemy.types import TypeEngine
 from storage.database.batched_sqlite import RowcountCheck, any_rowcount
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later, is_sqlite
-from storage.tables import NOW, Id, events, jobs, to_millis
+from storage.tables.runs import events, jobs
+from storage.tables.types import NOW, Id, to_millis
 
 EVENT: Final[dict[str, TypeEngine[Any]]] = {
     "job_id": Id,

@@ -27,8 +27,10 @@ from campaigns.frozen import frozen
 from campaigns.states import JobState
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
-from storage.tables import Id, Text, job_counts, jobs
+from storage.tables.counts import job_counts
 from storage.tables.predicates import IS_HELD, IS_PENDING
+from storage.tables.runs import jobs
+from storage.tables.types import Id, Text
 
 KEY: Final = ("run_id", "lane", "state", "held_by", "reason", "code")
 _OPTIONAL: Final = ("held_by", "reason", "code")

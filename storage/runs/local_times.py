@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.frozen import frozen
 from campaigns.phones.user_ids import PREFIX as USER_ID
 from storage.runs.editions import of_audience
-from storage.tables import Instant, recipients
+from storage.tables.audience import recipients
+from storage.tables.types import Instant
 
 PREFIX: Final = 8
 """Characters of a number that show its zone where its country has several: + and seven digits."""

@@ -9,7 +9,7 @@ from sqlalchemy import Delete, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import field_names, frozen
-from storage.tables import attempts, missed_runs, runs
+from storage.tables.runs import attempts, missed_runs, runs
 
 SCHEDULED = runs.c.kind == "scheduled"
 

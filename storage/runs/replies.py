@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, and_, exists, func
 
-from storage.tables import inbound, jobs, optouts
+from storage.tables.contacts import inbound, optouts
+from storage.tables.runs import jobs
 
 
 def is_reply() -> ColumnElement[bool]:

@@ -31,7 +31,8 @@ from campaigns.outcomes import AS_TEMPLATE
 from campaigns.states import LEFT, JobState, RunState
 from storage.database.bulk import table_of
 from storage.runs.history import in_order, move
-from storage.tables import jobs, runs, to_millis
+from storage.tables.runs import jobs, runs
+from storage.tables.types import to_millis
 
 MAY_BE_LISTED: Final = (
     JobState.FAILED,

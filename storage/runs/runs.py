@@ -37,8 +37,10 @@ from storage.runs.campaign_events import note_state
 from storage.runs.editions import edition_of, of_audience
 from storage.runs.history import in_order, move
 from storage.runs.local_times import LocalTimes, local_times, place_of
-from storage.tables import NOW, campaigns, events, jobs, recipients, runs
+from storage.tables.audience import campaigns, recipients
 from storage.tables.predicates import IS_PENDING
+from storage.tables.runs import events, jobs, runs
+from storage.tables.types import NOW
 
 WORLD: Final = timedelta(hours=26)
 """How long a time of day takes from the first clock on earth to the last."""

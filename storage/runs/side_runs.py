@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from campaigns.states import JobState, RunState
-from storage.tables import attempts, campaigns, imports, jobs, lanes, recipients, runs
+from storage.tables.audience import campaigns, imports, recipients
+from storage.tables.lanes import lanes
+from storage.tables.runs import attempts, jobs, runs
 
 
 @frozen

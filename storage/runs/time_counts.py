@@ -28,7 +28,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from storage.database.engine import is_sqlite
-from storage.tables import from_millis, jobs, runs, time_counts
+from storage.tables.counts import time_counts
+from storage.tables.runs import jobs, runs
+from storage.tables.types import from_millis
 
 KEY: Final = ("run_id", "at")
 NUMBERS: Final = ("sent", "delivered")

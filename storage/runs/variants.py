@@ -18,7 +18,7 @@ from campaigns.variants import Tally
 from storage.database.engine import is_sqlite, lock_names
 from storage.runs.replies import is_reply
 from storage.runs.retries import tried_again
-from storage.tables import jobs, runs
+from storage.tables.runs import jobs, runs
 
 PAGE: Final = 1000
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)

@@ -15,8 +15,10 @@ from campaigns.money.costs import Money
 from storage.database.bulk import among, as_rows, by_dialect, given_rows
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import Id, budgets, jobs, reservations, runs
-from storage.tables import learnt_prices as learnt
+from storage.tables.money import budgets, reservations
+from storage.tables.money import learnt_prices as learnt
+from storage.tables.runs import jobs, runs
+from storage.tables.types import Id
 
 LARGEST_PORTION: Final = 500
 """Ids to a statement."""

@@ -32,7 +32,9 @@ from campaigns.states import JobState
 from storage.database.bulk import among, as_rows, as_values, by_dialect, given_rows, is_among
 from storage.database.engine import execute_later
 from storage.database.upserts import upsert_into
-from storage.tables import Id, jobs, to_millis, touches
+from storage.tables.contacts import touches
+from storage.tables.runs import jobs
+from storage.tables.types import Id, to_millis
 
 _NEW: Final[dict[str, TypeEngine[Any]]] = {
     "job_id": Id,

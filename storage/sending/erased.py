@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.tables import pseudonym_keys
+from storage.tables.contacts import pseudonym_keys
 
 ERASED: Final = "erased:"
 """Prefix of the pseudonym that replaces a number."""

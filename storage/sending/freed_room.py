@@ -27,7 +27,9 @@ from storage.sending.budgets import budget_locks, settle
 from storage.sending.contact_history import release_history, taken_by
 from storage.sending.limits import accounts_in, pools_of, tier_lock
 from storage.sending.tier_and_ramp import forget_reached, take_back_daily_sends
-from storage.tables import NOW, jobs, lanes, runs
+from storage.tables.lanes import lanes
+from storage.tables.runs import jobs, runs
+from storage.tables.types import NOW
 
 AT_ONCE: Final = 100
 """Messages of a lane that are woken together: about a slice."""

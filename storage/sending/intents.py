@@ -36,8 +36,10 @@ from campaigns.states import JobState, RunState, sources
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later
 from storage.runs.history import move_later, transition
-from storage.tables import NOW, Id, attempts, jobs, recipients, runs, to_millis
+from storage.tables.audience import recipients
 from storage.tables.predicates import IS_PENDING
+from storage.tables.runs import attempts, jobs, runs
+from storage.tables.types import NOW, Id, to_millis
 
 KEY: Final[dict[str, TypeEngine[Any]]] = {"job_id": Id, "number": Integer()}
 _ATTEMPT: Final[dict[str, TypeEngine[Any]]] = {**KEY, "run_id": Id, "call": Text(), "content": Text()}

@@ -15,8 +15,10 @@ from campaigns.states import JobState, RunState
 from storage.database.bulk import as_values, is_among
 from storage.database.engine import execute_later, is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import NOW, jobs, lanes, runs
+from storage.tables.lanes import lanes
 from storage.tables.predicates import IS_PENDING, OPEN
+from storage.tables.runs import jobs, runs
+from storage.tables.types import NOW
 
 RUNNER: Final = "runner "
 """How the name of every embedded runner begins, and no other holder's."""

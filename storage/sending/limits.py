@@ -14,7 +14,8 @@ from campaigns.frozen import frozen
 from storage.database.bulk import as_values, by_dialect, is_among
 from storage.database.engine import is_sqlite, lock_names
 from storage.database.upserts import upsert_into
-from storage.tables import sender_limits, tier_counts, unique_recipients
+from storage.tables.lanes import tier_counts, unique_recipients
+from storage.tables.limits import sender_limits
 
 UNLIMITED: Final = -1
 _SHOWN: Final = ("portfolio", "people", "quality", "throughput", "verified_name", "name_status")

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.spec.media_files import MediaFile
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import media_files, media_uploads
+from storage.tables.media import media_files, media_uploads
 
 
 async def keep_media(connection: AsyncConnection, files: Sequence[MediaFile], now: datetime) -> None:

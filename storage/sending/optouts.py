@@ -32,7 +32,8 @@ from campaigns.phones.stop_words import Action, Scope, comes_after
 from campaigns.phones.user_ids import PREFIX
 from storage.database.bulk import among, as_values, by_dialect, fetch_rows, is_among, table_of
 from storage.sending.erased import ERASED, hashes_of
-from storage.tables import from_millis, optouts, to_millis
+from storage.tables.contacts import optouts
+from storage.tables.types import from_millis, to_millis
 
 PAGE: Final = 1_000
 _Last = tuple[datetime, Action]

@@ -34,7 +34,8 @@ from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later
 from storage.runs.history import move_later, transition
 from storage.sending.intents import KEY, Intent
-from storage.tables import Id, attempts, jobs, to_millis
+from storage.tables.runs import attempts, jobs
+from storage.tables.types import Id, to_millis
 
 logger = logging.getLogger(__name__)
 

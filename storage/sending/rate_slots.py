@@ -18,7 +18,7 @@ from campaigns.time.clock import Now
 from campaigns.time.pace import Rate
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import account_grants
+from storage.tables.lanes import account_grants
 
 LATE: Final = timedelta(milliseconds=100)
 """How late in its slot a request may still begin. As long as a slice: slots of one slice lie close together, and a lane

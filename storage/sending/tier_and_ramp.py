@@ -27,7 +27,8 @@ from campaigns.frozen import frozen
 from storage.database.bulk import as_rows, as_values, by_dialect, given_rows, is_among
 from storage.database.engine import execute_later, is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import daily_sends, tier_counts, touches, unique_recipients
+from storage.tables.contacts import touches
+from storage.tables.lanes import daily_sends, tier_counts, unique_recipients
 
 TIER_WINDOW: Final = timedelta(hours=24)
 

@@ -30,8 +30,10 @@ from campaigns.states import RunState
 from storage.database.bulk import among, as_values, by_dialect, is_among, table_of
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import Id, jobs, runs, windows
+from storage.tables.contacts import windows
 from storage.tables.predicates import IS_PENDING
+from storage.tables.runs import jobs, runs
+from storage.tables.types import Id
 
 INBOUND: Final = "inbound"
 """The person wrote or called."""

@@ -12,7 +12,8 @@ from campaigns.frozen import field_names, frozen
 from campaigns.states import JobState, RunState
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
-from storage.tables import attempts, jobs, lanes, runs, workers
+from storage.tables.lanes import lanes, workers
+from storage.tables.runs import attempts, jobs, runs
 
 SILENT: Final = timedelta(seconds=15)
 """A process silent for as long is dead, stopped or cut off."""

@@ -14,7 +14,8 @@ from campaigns.frozen import frozen
 from campaigns.money.costs import from_micros
 from storage.database.bulk import among
 from storage.database.engine import is_sqlite
-from storage.tables import budgets, campaigns
+from storage.tables.audience import campaigns
+from storage.tables.money import budgets
 
 KINDS: Final = ("run", "day", "month")
 

@@ -15,7 +15,9 @@ from storage.audience.campaigns import is_only_tested
 from storage.database.bulk import among
 from storage.runs.job_counts import counted_by
 from storage.runs.occurrences import SCHEDULED
-from storage.tables import campaigns, job_counts, recipients, runs
+from storage.tables.audience import campaigns, recipients
+from storage.tables.counts import job_counts
+from storage.tables.runs import runs
 
 OVER = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 

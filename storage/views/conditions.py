@@ -11,8 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from campaigns.states import AWAITING_RECEIPT, JobState, RunState
-from storage.tables import budgets, imports, jobs, runs, webhooks
+from storage.tables.audience import imports
+from storage.tables.money import budgets
 from storage.tables.predicates import OPEN
+from storage.tables.receipts import webhooks
+from storage.tables.runs import jobs, runs
 
 NEWEST: Final = 1_000
 """Webhooks among which an account's newest is looked for."""

@@ -14,7 +14,8 @@ from campaigns.frozen import field_names, frozen
 from campaigns.phones.user_ids import PREFIX, name_of
 from storage.sending.erased import ERASED
 from storage.sending.optouts import LogEntry
-from storage.tables import campaigns, optouts, recipients, user_ids
+from storage.tables.audience import campaigns, recipients
+from storage.tables.contacts import optouts, user_ids
 from storage.views.people_ranges import part_of
 
 LOOKED_AT: Final = 20_000

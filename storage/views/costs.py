@@ -28,7 +28,8 @@ from campaigns.money.costs import NO_CURRENCY, Money, from_micros
 from storage.database.bulk import among
 from storage.retention.purged_totals import purged_ledger
 from storage.runs.cost_sums import summed_costs
-from storage.tables import campaigns, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import runs
 from storage.views.report_scope import few_of
 
 

@@ -14,7 +14,9 @@ from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
 from storage.runs.job_counts import counted_by
 from storage.runs.retries import ALREADY_ARRIVED, tried_again
-from storage.tables import Id, Text, attempts, job_counts, jobs, runs
+from storage.tables.counts import job_counts
+from storage.tables.runs import attempts, jobs, runs
+from storage.tables.types import Id, Text
 from storage.views.report_scope import Scope
 
 Key = tuple[Any, ...]

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from campaigns.states import JobState
-from storage.tables import attempts, jobs, recipients, runs
+from storage.tables.audience import recipients
+from storage.tables.runs import attempts, jobs, runs
 
 COUNTED: Final = 10_000
 """They are counted up to here."""

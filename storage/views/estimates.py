@@ -15,7 +15,8 @@ from campaigns.states import JobState
 from storage.runs.editions import of_audience
 from storage.runs.job_counts import count_states
 from storage.sending.intents import DueJob
-from storage.tables import jobs, recipients, runs
+from storage.tables.audience import recipients
+from storage.tables.runs import jobs, runs
 
 PAGE: Final = 5_000
 LATEST_RECEIPT: Final = timedelta(days=30)

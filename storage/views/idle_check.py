@@ -14,8 +14,9 @@ from campaigns.states import AWAITING_RECEIPT, JobState, RunState
 from storage.runs.job_counts import count_states, waiting_groups
 from storage.sending.lanes import LaneRow, read_lanes
 from storage.sending.windows import any_unknown_window
-from storage.tables import campaigns, jobs, runs
+from storage.tables.audience import campaigns
 from storage.tables.predicates import OPEN
+from storage.tables.runs import jobs, runs
 
 
 @frozen

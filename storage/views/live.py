@@ -13,7 +13,8 @@ from campaigns.frozen import field_names, frozen
 from campaigns.states import RunState
 from storage.database.bulk import table_of
 from storage.runs.occurrences import SCHEDULED
-from storage.tables import Id, attempts, from_millis, runs, to_millis
+from storage.tables.runs import attempts, runs
+from storage.tables.types import Id, from_millis, to_millis
 from storage.views.report_scope import ScheduledRun
 
 CALLS: Final = 25_000

@@ -17,8 +17,11 @@ from campaigns.states import JobState, RunState
 from storage.database.bulk import table_of
 from storage.runs.job_counts import Waiting, waiting_groups
 from storage.sending.workers import SILENT, call_rates, recent_calls
-from storage.tables import Id, Text, jobs, lanes, not_understood, runs, webhook_refusals, webhooks, workers
+from storage.tables.lanes import lanes, workers
 from storage.tables.predicates import IS_HELD, IS_PENDING, OPEN
+from storage.tables.receipts import not_understood, webhook_refusals, webhooks
+from storage.tables.runs import jobs, runs
+from storage.tables.types import Id, Text
 
 DUE: Final = "due"
 """Instead of a rule: nothing holds the message but its lane's turn."""

@@ -12,7 +12,10 @@ from campaigns.frozen import field_names, frozen
 from campaigns.states import CampaignState, JobState, RunState
 from storage.runs.editions import rejected_of_run
 from storage.runs.occurrences import SCHEDULED
-from storage.tables import campaigns, job_counts, lanes, runs
+from storage.tables.audience import campaigns
+from storage.tables.counts import job_counts
+from storage.tables.lanes import lanes
+from storage.tables.runs import runs
 from storage.views.budgets import BudgetUse, newest_use
 
 UNSENT = (JobState.PENDING, JobState.SENDING, JobState.IN_DOUBT)

@@ -16,7 +16,8 @@ from campaigns.money.costs import NO_CURRENCY, Money, from_micros
 from campaigns.states import JobState
 from storage.audience.campaigns import Campaign
 from storage.database.engine import is_sqlite
-from storage.tables import attempts, events, jobs, recipients
+from storage.tables.audience import recipients
+from storage.tables.runs import attempts, events, jobs
 from storage.views.people_ranges import PeopleFilter, Range, ranges_of
 from storage.views.report_scope import ScheduledRun
 

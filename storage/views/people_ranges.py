@@ -20,7 +20,8 @@ from storage.audience.campaigns import Campaign
 from storage.database.engine import is_sqlite
 from storage.runs.editions import of_audience
 from storage.runs.retries import ALREADY_ARRIVED
-from storage.tables import attempts, events, jobs, recipients, runs
+from storage.tables.audience import recipients
+from storage.tables.runs import attempts, events, jobs, runs
 from storage.views.report_scope import ScheduledRun
 from storage.views.reports import state_before_launch
 

@@ -17,7 +17,8 @@ from storage.database.engine import allow_silence, is_sqlite
 from storage.receipts.user_ids import numbers_of_placeholders
 from storage.runs.editions import of_audience
 from storage.sending.erased import ERASED
-from storage.tables import imports, jobs, recipients
+from storage.tables.audience import imports, recipients
+from storage.tables.runs import jobs
 from storage.views.people_ranges import Range
 from storage.views.report_scope import ScheduledRun, Scope, scope_of
 from storage.views.reports import state_before_launch

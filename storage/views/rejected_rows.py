@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.frozen import frozen
 from storage.audience.campaigns import Campaign
 from storage.runs.editions import Edition, current_edition, files_of
-from storage.tables import imports, rejects
+from storage.tables.audience import imports, rejects
 from storage.views.people import COUNTED, LOOKED_AT, PeoplePlace
 from storage.views.report_scope import ScheduledRun
 

@@ -17,7 +17,8 @@ from storage.retention.purged_totals import JobGroup, PurgedRejects, purged_reje
 from storage.runs.editions import counted_rejects
 from storage.runs.occurrences import SCHEDULED
 from storage.runs.retries import ALREADY_ARRIVED, tried_again
-from storage.tables import imports, jobs, rejects, runs
+from storage.tables.audience import imports, rejects
+from storage.tables.runs import jobs, runs
 
 FEW: Final = 50
 """Runs that are named one by one."""

@@ -23,7 +23,11 @@ from storage.receipts.user_ids import numbers_of_placeholders
 from storage.retention.purged_totals import JobGroup
 from storage.runs.editions import of_audience
 from storage.runs.replies import is_reply
-from storage.tables import inbound, job_counts, jobs, purged_jobs, recipients, rejects, runs
+from storage.tables.audience import recipients, rejects
+from storage.tables.contacts import inbound
+from storage.tables.counts import job_counts
+from storage.tables.retention import purged_jobs
+from storage.tables.runs import jobs, runs
 from storage.views.counted_jobs import GROUP, NO_EXAMPLE, count_by, examples_of, occurrences_of
 from storage.views.report_scope import ScheduledRun, Scope, scope_of
 

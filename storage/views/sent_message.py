@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from storage.runs.editions import of_audience
-from storage.tables import attempts, jobs, recipients, runs
+from storage.tables.audience import recipients
+from storage.tables.runs import attempts, jobs, runs
 
 
 @frozen

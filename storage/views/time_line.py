@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.frozen import frozen
 from storage.runs.retries import tried_again
 from storage.runs.time_counts import Counted, counted_times
-from storage.tables import from_millis, jobs
+from storage.tables.runs import jobs
+from storage.tables.types import from_millis
 from storage.views.report_scope import Scope
 
 STRETCHES: Final = 120

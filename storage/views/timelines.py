@@ -16,7 +16,9 @@ from campaigns.states import CampaignState, JobState, RunState
 from storage.database.bulk import among
 from storage.runs.editions import edition_of, of_audience
 from storage.sending.intents import DueJob
-from storage.tables import attempts, campaigns, events, imports, jobs, lanes, recipients, rejects, runs
+from storage.tables.audience import campaigns, imports, recipients, rejects
+from storage.tables.lanes import lanes
+from storage.tables.runs import attempts, events, jobs, runs
 
 SHOWN_REJECTS: Final = 5
 TAIL: Final = 7

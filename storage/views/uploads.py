@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from campaigns.states import CampaignState
-from storage.tables import campaigns, imports
+from storage.tables.audience import campaigns, imports
 
 MOST = 5
 

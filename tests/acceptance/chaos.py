@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from scheduler.engines.procrastinate import install
 from storage.database.engine import Engine, open_engine, reading
 from storage.database.schema import upgrade
-from storage.tables import events
+from storage.tables.runs import events
 from tests.acceptance.havoc import LIMITS, UNASKED, Havoc
 from tests.acceptance.judging import RecipientTimeline
 from tests.acceptance.killing import FAULTS

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from campaigns.states import FINAL, LEFT, JobState
 from storage.database.engine import open_engine, reading
 from storage.database.schema import upgrade
-from storage.tables import attempts
+from storage.tables.runs import attempts
 from tests.support.campaigns import job_rows, spec, store_campaign
 from tests.support.emulator import Emulator, running_emulator
 from tests.support.forks import Fork

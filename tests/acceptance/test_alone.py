@@ -20,7 +20,8 @@ from scheduler.engines.lane_executor import LaneExecutor
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from storage.database.engine import Engine, writing
 from storage.sending.lanes import ensure_lanes, pause_lane, read_lanes
-from storage.tables import attempts, campaigns, jobs, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import attempts, jobs, runs
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import account_at
 from tests.support.campaigns import job_rows, later, spec, store_campaign

@@ -23,7 +23,7 @@ from scheduler.sending.deciding import NEVER
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from storage.database.engine import Engine, writing
 from storage.sending.windows import Opening, extend_windows
-from storage.tables import jobs, runs
+from storage.tables.runs import jobs, runs
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import TEMPLATE as POSITIONAL
 from tests.support.accounts import account_at

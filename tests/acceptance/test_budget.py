@@ -25,7 +25,8 @@ from scheduler.clock.runner import run
 from scheduler.sending.breaker import ADVICE
 from storage.database.engine import Engine, reading
 from storage.runs.campaign_events import list_campaign_events
-from storage.tables import budgets, campaigns
+from storage.tables.audience import campaigns
+from storage.tables.money import budgets
 from tests.acceptance.conftest import InMemory, World
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import EPOCH, job_rows, phone, spec, store_campaign, store_people

@@ -21,7 +21,7 @@ from campaigns.time.clock import utc_now
 from cli import cli
 from storage.database.engine import reading, writing
 from storage.sending.optouts import LogEntry, NewPreference, append_preferences
-from storage.tables import attempts, jobs
+from storage.tables.runs import attempts, jobs
 from tests.acceptance.conftest import World
 from tests.support.campaigns import phone, spec
 from tests.support.project import PEOPLE, Done, write_project

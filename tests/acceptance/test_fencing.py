@@ -19,7 +19,7 @@ from providers.http.connection import TOO_LATE, NeverLeft
 from scheduler.clock.locks import SETTLED, runner_lock
 from storage.database.advisory import RUNNER_LOCK, SILENCE, TRUSTED, advisory_lock
 from storage.database.engine import Engine, database_file, open_engine, reading, writing
-from storage.tables import attempts
+from storage.tables.runs import attempts
 from tests.acceptance.conftest import World
 from tests.support.campaigns import spec
 from tests.support.databases import fresh_database

@@ -21,7 +21,7 @@ from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.shift import Shift
 from storage.database.engine import reading, writing
 from storage.sending.lanes import ensure_lanes
-from storage.tables import attempts, events
+from storage.tables.runs import attempts, events
 from tests.acceptance.conftest import World
 from tests.support.campaigns import phone, spec
 from tests.support.refusing import refuse

@@ -25,18 +25,13 @@ from sqlalchemy import Table
 from campaigns.time.clock import utc_now
 from cli import cli
 from storage.database.engine import open_engine, writing
-from storage.tables import (
-    inbound,
-    metadata,
-    missed_runs,
-    notices,
-    notify_deliveries,
-    notify_events,
-    template_lists,
-    templates,
-    user_ids,
-    workers,
-)
+from storage.tables.all_tables import metadata
+from storage.tables.contacts import inbound, user_ids
+from storage.tables.lanes import workers
+from storage.tables.notify import notify_deliveries, notify_events
+from storage.tables.receipts import notices
+from storage.tables.runs import missed_runs
+from storage.tables.templates import template_lists, templates
 from tests.acceptance.test_cli import all_commands
 from tests.support.examples import share
 from tests.support.hostile import EVERYTHING, controls_in, formulas_in, hostile_text

@@ -19,7 +19,8 @@ from scheduler.actions.testing import start_test
 from scheduler.clock.launch import launch_due
 from scheduler.clock.one_run import send_run
 from storage.database.engine import reading, writing
-from storage.tables import campaigns, jobs, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import jobs, runs
 from tests.acceptance.conftest import World
 from tests.support.campaigns import later, phone, spec
 from tests.support.project import CAMPAIGN, Done, write_project

@@ -40,7 +40,7 @@ from scheduler.sending.limits import (
 )
 from storage.database.engine import Engine, lock_names, open_engine, reading, writing
 from storage.sending.limits import find_limits, store_limits, tier_lock
-from storage.tables import unique_recipients
+from storage.tables.lanes import unique_recipients
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, spec, store_people

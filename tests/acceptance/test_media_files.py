@@ -26,7 +26,9 @@ from scheduler.clock.one_run import send_run
 from scheduler.sending.media import _with_ids, digests_in
 from storage.database.engine import Engine, reading, writing
 from storage.runs.side_runs import RunMessage
-from storage.tables import campaigns, lanes, media_files, media_uploads
+from storage.tables.audience import campaigns
+from storage.tables.lanes import lanes
+from storage.tables.media import media_files, media_uploads
 from tests.support.accounts import account_at
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)

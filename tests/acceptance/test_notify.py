@@ -22,7 +22,8 @@ from scheduler.sending.instrumentation import ignore
 from storage.database.engine import Engine, open_engine, writing
 from storage.notify.deliveries import store_targets
 from storage.notify.events import Occurrence, add_event
-from storage.tables import jobs, metadata
+from storage.tables.all_tables import metadata
+from storage.tables.runs import jobs
 from tests.acceptance.conftest import World
 from tests.support.campaigns import later, spec
 from tests.support.notified import Desk

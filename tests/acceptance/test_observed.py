@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 from app.wiring.logs import Format, set_up_logs
 from providers.ourvoice.adapter import OurVoice
 from storage.database.engine import reading
-from storage.tables import attempts
+from storage.tables.runs import attempts
 from tests.acceptance.conftest import World
 from tests.support.campaigns import later, phone, spec, store_people
 from tests.support.databases import fresh_database

@@ -14,7 +14,8 @@ from campaigns.states import CampaignState
 from campaigns.time.clock import utc_now
 from cli import cli
 from storage.database.engine import open_engine, writing
-from storage.tables import campaigns, from_millis
+from storage.tables.audience import campaigns
+from storage.tables.types import from_millis
 from tests.support.project import Done, write_project
 
 Run = Callable[..., Done]

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from scheduler.clock.launch import launch_due
 from storage.database.engine import open_engine, reading, writing
-from storage.tables import jobs
+from storage.tables.runs import jobs
 from tests.support.campaigns import phone, spec, store_campaign
 from tests.support.project import invoke
 

@@ -33,7 +33,8 @@ from scheduler.forecast.forecast import Estimate
 from storage.audience.campaigns import replace_spec, require
 from storage.audience.rates import store_card
 from storage.database.engine import Engine, open_engine, reading, writing
-from storage.tables import attempts, jobs, recipients, runs
+from storage.tables.audience import recipients
+from storage.tables.runs import attempts, jobs, runs
 from storage.views.costs import read_costs
 from terminal.running import run_loop
 from tests.acceptance.conftest import InMemory

@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 from cli import cli
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, open_engine, reading, writing
-from storage.tables import campaigns
+from storage.tables.audience import campaigns
 from tests.acceptance.conftest import World
 from tests.support.campaigns import spec
 from tests.support.project import CAMPAIGN, Done, write_project

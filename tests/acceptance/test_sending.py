@@ -19,7 +19,10 @@ from scheduler.actions.control import pause, resume
 from scheduler.sending.first_refusals import FEW
 from storage.database.engine import open_engine, reading, writing
 from storage.sending.lanes import take_lane
-from storage.tables import attempts, campaigns, events, jobs, lanes, optouts, runs
+from storage.tables.audience import campaigns
+from storage.tables.contacts import optouts
+from storage.tables.lanes import lanes
+from storage.tables.runs import attempts, events, jobs, runs
 from tests.acceptance.conftest import SESSION, World
 from tests.support.campaigns import EPOCH, later, phone, spec
 

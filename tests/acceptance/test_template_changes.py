@@ -30,7 +30,8 @@ from storage.database.engine import Engine, reading, writing
 from storage.runs.runs import open_runs
 from storage.sending.lanes import read_lanes
 from storage.sending.optouts import PreferenceChange, add_preferences
-from storage.tables import jobs, touches
+from storage.tables.contacts import touches
+from storage.tables.runs import jobs
 from storage.views.costs import read_costs
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import account_at

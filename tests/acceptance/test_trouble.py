@@ -25,7 +25,8 @@ from scheduler.sending.planned_calls import PlannedCall
 from scheduler.sending.shift import Shift
 from storage.database.engine import reading, writing
 from storage.sending.lanes import ensure_lanes, pause_lane
-from storage.tables import attempts, campaigns, jobs
+from storage.tables.audience import campaigns
+from storage.tables.runs import attempts, jobs
 from tests.acceptance.conftest import World
 from tests.support.campaigns import later, spec
 

@@ -23,7 +23,7 @@ from scheduler.receipts.in_doubt import resolve_doubts
 from scheduler.sending.lanes import Lane
 from scheduler.sending.pacing import Pacer
 from storage.database.engine import Engine, writing
-from storage.tables import attempts, jobs
+from storage.tables.runs import attempts, jobs
 from tests.support.campaigns import job_rows, later, phone
 from tests.support.sent import sending
 from tests.web.signing import signing_account

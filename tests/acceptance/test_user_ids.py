@@ -29,7 +29,8 @@ from storage.receipts.same_person import SAME_PERSON, one_for_each_person
 from storage.receipts.user_ids import learn_numbers, learn_other_numbers
 from storage.sending.intents import claim_due
 from storage.sending.optouts import PreferenceChange, add_preferences
-from storage.tables import jobs, recipients, rejects
+from storage.tables.audience import recipients, rejects
+from storage.tables.runs import jobs
 from storage.views.recipient_rows import stream_recipients
 from storage.views.reports import failures
 from tests.acceptance.conftest import InMemory

@@ -29,7 +29,8 @@ from scheduler.sending.lanes import open_lanes
 from storage.database.engine import Engine, reading, writing
 from storage.runs.variants import running_experiment, store_winner
 from storage.sending.intents import Deferral, defer_or_skip
-from storage.tables import inbound, jobs, optouts, runs
+from storage.tables.contacts import inbound, optouts
+from storage.tables.runs import jobs, runs
 from tests.acceptance.conftest import InMemory, World
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, phone, spec, store_campaign

@@ -28,7 +28,8 @@ from storage.database.engine import Engine, reading, writing
 from storage.sending.lanes import pause_lane
 from storage.sending.optouts import PreferenceChange, add_preferences
 from storage.sending.windows import open_window
-from storage.tables import inbound, jobs
+from storage.tables.contacts import inbound
+from storage.tables.runs import jobs
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import phone, spec, store_campaign

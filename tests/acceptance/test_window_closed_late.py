@@ -19,7 +19,9 @@ from scheduler.sending.lanes import open_account
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.inbox import Arrival, keep_webhooks
 from storage.sending.windows import INBOUND, Opening, extend_windows
-from storage.tables import budgets, events, jobs, reservations, runs, touches
+from storage.tables.contacts import touches
+from storage.tables.money import budgets, reservations
+from storage.tables.runs import events, jobs, runs
 from tests.acceptance.test_refused import NOON, Bench, bench_at
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, phone

@@ -136,9 +136,7 @@ def test_what_an_adapter_hands_over_is_clean_and_bound_by_being_made(text: str) 
         Unread(text),
         Notice(text, text, text),
     ]
-    texts = [
-        value for each in made for name in each.__slots__ if isinstance(value := getattr(each, name), str)
-    ]
+    texts = [value for each in made for value in vars(each).values() if isinstance(value, str)]
     assert all(value == clean(value, LONGEST_TEXT) for value in texts)
     assert len(Accepted(text).message_id) <= LONGEST_NAME
 

@@ -24,7 +24,7 @@ from emulators import settings as emulator_settings
 from providers import registry
 from scheduler.clock.runner import run
 from storage.database.engine import open_engine, reading
-from storage.tables import attempts
+from storage.tables.runs import attempts
 from tests.acceptance.conftest import InMemory
 from tests.providers import test_contract as contract
 from tests.providers import test_examples

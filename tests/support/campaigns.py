@@ -14,7 +14,8 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState
 from providers.ourvoice.settings import OurVoiceAccount
 from storage.database.engine import Engine, reading, writing
-from storage.tables import campaigns, imports, jobs, recipients
+from storage.tables.audience import campaigns, imports, recipients
+from storage.tables.runs import jobs
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -16,7 +16,7 @@ from storage.database.engine import Engine, reading, writing
 from storage.notify.deliveries import list_deliveries
 from storage.runs.control import move_runs
 from storage.runs.runs import pause_run
-from storage.tables import jobs, runs
+from storage.tables.runs import jobs, runs
 from tests.support.campaigns import later, spec, store_campaign
 from tests.support.receivers import WebhookServer
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlalchemy import true, update
 
 from storage.database.engine import Connection
-from storage.tables import lanes
+from storage.tables.lanes import lanes
 
 
 def _replace(home: ModuleType | type, name: str, other: Any) -> Any:

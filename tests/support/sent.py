@@ -13,7 +13,7 @@ from storage.database.engine import Engine, reading, writing
 from storage.receipts.statuses import apply_unmatched
 from storage.sending.intents import DueJob, Intent
 from storage.sending.outcomes import Outcome, store_outcomes
-from storage.tables import attempts, jobs, runs
+from storage.tables.runs import attempts, jobs, runs
 from tests.support.campaigns import later, spec, store_campaign
 
 

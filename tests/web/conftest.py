@@ -17,7 +17,7 @@ from scheduler.receipts.inbox import process_inbox
 from scheduler.sending.lanes import Account
 from storage.database.compression import unpack
 from storage.database.engine import BlockingConnection, BlockingEngine, Engine, reading
-from storage.tables import webhook_refusals, webhooks
+from storage.tables.receipts import webhook_refusals, webhooks
 from tests.support.campaigns import later
 from tests.web.signing import SIGNATURE, body_of, sign, signing_account
 from web.webhooks.ingress import create_app

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -44,7 +43,7 @@ class Column:
     """As the message writes it between braces."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ListRows:
     columns: Sequence[Column]
     rows: Sequence[ListRow]

@@ -29,7 +29,7 @@ from scheduler.notify.messages import notification
 from storage.database.engine import Engine, reading, writing
 from storage.notify.deliveries import begin_attempt, list_deliveries, next_deliveries, send_again
 from storage.runs.runs import RunState, complete_runs
-from storage.tables import runs
+from storage.tables.runs import runs
 from tests.support.campaigns import phone, spec, store_campaign
 from tests.support.notified import Desk, desk_of, hook
 from tests.support.receivers import SECRET, WebhookServer, mail_server, webhook_server

@@ -12,7 +12,8 @@ from sqlalchemy import select, update
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Connection, ahead_of_changes, reading, writing
 from storage.sending.lanes import read_lanes
-from storage.tables import attempts, lanes, runs
+from storage.tables.lanes import lanes
+from storage.tables.runs import attempts, runs
 from tests.scheduler.engines.conftest import SENDERS, Bench
 from tests.support.campaigns import job_rows, spec, store_campaign
 

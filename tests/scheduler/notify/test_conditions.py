@@ -19,7 +19,12 @@ from storage.database.engine import Engine, reading, writing
 from storage.notify.deliveries import store_targets
 from storage.notify.events import Occurrence, store_found
 from storage.sending.lanes import ensure_lanes, pause_lane, resume_lane
-from storage.tables import budgets, imports, jobs, lanes, notify_events, runs, webhooks
+from storage.tables.audience import imports
+from storage.tables.lanes import lanes
+from storage.tables.money import budgets
+from storage.tables.notify import notify_events
+from storage.tables.receipts import webhooks
+from storage.tables.runs import jobs, runs
 from storage.views import conditions
 from tests.support.accounts import account_at
 from tests.support.campaigns import later, spec, store_campaign

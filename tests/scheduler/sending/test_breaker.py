@@ -12,7 +12,7 @@ from campaigns.states import JobState, RunState
 from scheduler.clock.launch import launch_due
 from scheduler.sending.breaker import ADVICE, look_at_failures
 from storage.database.engine import Engine, reading, writing
-from storage.tables import attempts, jobs, runs
+from storage.tables.runs import attempts, jobs, runs
 from tests.support.campaigns import later, spec, store_campaign
 
 LANE = "ourvoice/shop"

@@ -37,18 +37,11 @@ from storage.runs.runs import cancel_jobs, expire_jobs
 from storage.sending.intents import Intent
 from storage.sending.lanes import ensure_lanes, take_lane
 from storage.sending.outcomes import Outcome
-from storage.tables import (
-    budgets,
-    daily_sends,
-    jobs,
-    learnt_prices,
-    metadata,
-    reservations,
-    runs,
-    tier_counts,
-    touches,
-    unique_recipients,
-)
+from storage.tables.all_tables import metadata
+from storage.tables.contacts import touches
+from storage.tables.lanes import daily_sends, tier_counts, unique_recipients
+from storage.tables.money import budgets, learnt_prices, reservations
+from storage.tables.runs import jobs, runs
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, phone, spec, store_people
 from tests.support.examples import share

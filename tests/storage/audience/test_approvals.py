@@ -18,7 +18,7 @@ from scheduler.clock.launch import launch_due
 from storage.audience.approvals import digest_campaign
 from storage.audience.campaigns import Campaign, replace_spec, require
 from storage.database.engine import Connection, Engine, reading, writing
-from storage.tables import campaigns, recipients
+from storage.tables.audience import campaigns, recipients
 from storage.views.overview import held_before_start
 from tests.support.campaigns import EPOCH, later, phone, spec, store_campaign
 

@@ -20,7 +20,7 @@ from campaigns.states import CampaignState
 from scheduler.audience.load import check, load
 from scheduler.audience.load_report import LoadReport, TooManyRejects
 from storage.database.engine import reading, writing
-from storage.tables import campaigns, imports, recipients, rejects
+from storage.tables.audience import campaigns, imports, recipients, rejects
 from storage.views.estimates import count_recipients
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

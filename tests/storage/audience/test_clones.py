@@ -16,7 +16,8 @@ from scheduler.clock.launch import launch_due
 from storage.audience.approvals import approval_of
 from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading, writing
-from storage.tables import imports, jobs, recipients, rejects
+from storage.tables.audience import imports, recipients, rejects
+from storage.tables.runs import jobs
 from tests.support.campaigns import later, spec, store_campaign
 
 

@@ -25,7 +25,8 @@ from storage.sending.optouts import (
     log_of,
 )
 from storage.sending.windows import Opening, extend_windows
-from storage.tables import inbound, jobs, runs, touches
+from storage.tables.contacts import inbound, touches
+from storage.tables.runs import jobs, runs
 from tests.support.campaigns import EPOCH, later, phone, spec, store_campaign
 from tests.support.facts import DAY, HOUR, NOW, TICK, past_messages
 from tests.support.optouts import opted_out

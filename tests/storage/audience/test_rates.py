@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from campaigns.money.prices import RateCard
 from storage.audience.rates import list_cards, load_cards, store_card
 from storage.database.engine import Engine, reading, writing
-from storage.tables import rates
+from storage.tables.audience import rates
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 RATES = {("Rest of Africa", "marketing", "any"): 22_500, ("Nigeria", "utility", "closed"): 6_700}

@@ -34,7 +34,8 @@ from storage.runs.occurrences import MissedRun, list_missed
 from storage.runs.runs import DueCampaign, complete_runs, open_runs
 from storage.sending.intents import claim_due
 from storage.sending.lanes import ensure_lanes
-from storage.tables import imports, jobs, recipients, rejects, runs
+from storage.tables.audience import imports, recipients, rejects
+from storage.tables.runs import jobs, runs
 from storage.views.estimates import count_recipients
 from storage.views.overview import newest_runs
 from storage.views.recipient_rows import stream_recipients

@@ -20,7 +20,8 @@ from scheduler.audience.load import TooManyRejects
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, open_engine, reading
 from storage.runs.campaign_events import list_campaign_events
-from storage.tables import campaigns, jobs, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import jobs, runs
 from tests.storage.audience.test_clones import cloned
 from tests.support.campaigns import job_rows
 from tests.support.project import CAMPAIGN, write_project

@@ -15,7 +15,7 @@ from scheduler.audience.load import check, load
 from scheduler.audience.load_report import LoadReport
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, reading
-from storage.tables import imports, recipients, rejects
+from storage.tables.audience import imports, recipients, rejects
 from tests.support.campaigns import spec, store_campaign
 from tests.support.workbooks import Table, xls, xlsx
 

@@ -16,7 +16,7 @@ from sqlalchemy import insert
 from campaigns.errors import DrumbeatError
 from storage.database.backup import back_up, is_backup
 from storage.database.engine import Engine, writing
-from storage.tables import notices
+from storage.tables.receipts import notices
 
 NOW = datetime(2026, 11, 29, 16, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from storage.database.engine import Connection, Engine, execute_later, reading, writing
-from storage.tables import lanes
+from storage.tables.lanes import lanes
 
 
 async def names(engine: Engine) -> int:

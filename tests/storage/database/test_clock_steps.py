@@ -16,7 +16,9 @@ from storage.database.engine import Engine, reading, writing
 from storage.sending.lanes import ensure_lanes
 from storage.sending.rate_slots import AHEAD, grant
 from storage.sending.workers import SILENT
-from storage.tables import attempts, jobs, lanes, touches, windows, workers
+from storage.tables.contacts import touches, windows
+from storage.tables.lanes import lanes, workers
+from storage.tables.runs import attempts, jobs
 from storage.views.metrics_snapshot import anyone_leads
 from tests.support.campaigns import spec, store_campaign
 

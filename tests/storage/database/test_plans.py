@@ -43,7 +43,8 @@ from storage.sending.optouts import optout_scopes
 from storage.sending.outcomes import Outcome, store_outcomes
 from storage.sending.tier_and_ramp import note_reached, sends_by_day, slide_count, tier_use
 from storage.sending.windows import any_unknown_window, open_windows, wake_waiting
-from storage.tables import attempts, campaigns, jobs, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import attempts, jobs, runs
 from storage.views.estimates import future_jobs, pending_jobs
 from tests.support.campaigns import later, phone, spec, store_campaign
 

@@ -24,7 +24,10 @@ from storage.database.schema import current, newest, require_current, upgrade
 from storage.runs.cost_sums import cost_differences
 from storage.runs.job_counts import count_states
 from storage.sending.optouts import optout_scopes
-from storage.tables import imports, jobs, metadata, recipients, runs, windows
+from storage.tables.all_tables import metadata
+from storage.tables.audience import imports, recipients
+from storage.tables.contacts import windows
+from storage.tables.runs import jobs, runs
 from storage.tables.types import KEPT_BY_LOCKS
 from storage.views.costs import read_costs
 

@@ -25,8 +25,10 @@ from storage.sending.contact_history import void_history
 from storage.sending.lanes import ensure_lanes, pause_lane, read_lanes
 from storage.sending.optouts import PreferenceChange, add_preferences, log_of
 from storage.sending.windows import wake_waiting
-from storage.tables import Text as CleanText
-from storage.tables import jobs, metadata, optouts
+from storage.tables.all_tables import metadata
+from storage.tables.contacts import optouts
+from storage.tables.runs import jobs
+from storage.tables.types import Text as CleanText
 from tests.support.campaigns import EPOCH, later, phone, spec, store_campaign
 
 MANY = 600

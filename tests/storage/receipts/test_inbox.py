@@ -23,7 +23,7 @@ from storage.receipts.inbox import (
     set_aside,
     take_webhooks,
 )
-from storage.tables import notices, webhook_refusals, webhooks
+from storage.tables.receipts import notices, webhook_refusals, webhooks
 from tests.support.campaigns import later
 
 

@@ -28,7 +28,7 @@ from storage.receipts.receipts import (
     send_again,
 )
 from storage.receipts.statuses import apply_reports
-from storage.tables import attempts, events, jobs
+from storage.tables.runs import attempts, events, jobs
 from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
 from tests.support.sent import sending
 from tests.support.states import settle

@@ -27,20 +27,13 @@ from storage.retention.erasing import erase, find_traces
 from storage.sending.erased import ERASED
 from storage.sending.optouts import LogEntry, add_by_hand, log_of, optout_scopes, stream_opted_out
 from storage.sending.windows import open_window
-from storage.tables import (
-    attempts,
-    audit,
-    audit_outcomes,
-    events,
-    jobs,
-    metadata,
-    recipients,
-    rejects,
-    touches,
-    unique_recipients,
-    unmatched_reports,
-    webhooks,
-)
+from storage.tables.access import audit, audit_outcomes
+from storage.tables.all_tables import metadata
+from storage.tables.audience import recipients, rejects
+from storage.tables.contacts import touches
+from storage.tables.lanes import unique_recipients
+from storage.tables.receipts import unmatched_reports, webhooks
+from storage.tables.runs import attempts, events, jobs
 from tests.storage.retention.test_purge import ENDS, numbers, past
 from tests.support.campaigns import later, phone, spec, store_campaign
 

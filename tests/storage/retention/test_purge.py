@@ -34,24 +34,12 @@ from storage.runs.side_runs import add_test_jobs
 from storage.sending.contact_history import recent_history
 from storage.sending.optouts import optout_scopes
 from storage.sending.windows import open_window
-from storage.tables import (
-    attempts,
-    budgets,
-    campaigns,
-    events,
-    inbound,
-    jobs,
-    optouts,
-    purged_jobs,
-    recipients,
-    rejects,
-    reservations,
-    runs,
-    touches,
-    unmatched_reports,
-    webhooks,
-    windows,
-)
+from storage.tables.audience import campaigns, recipients, rejects
+from storage.tables.contacts import inbound, optouts, touches, windows
+from storage.tables.money import budgets, reservations
+from storage.tables.receipts import unmatched_reports, webhooks
+from storage.tables.retention import purged_jobs
+from storage.tables.runs import attempts, events, jobs, runs
 from tests.support.campaigns import later, phone, spec, store_campaign
 from tests.support.databases import until_it_waits
 

@@ -15,7 +15,7 @@ from storage.runs.breaker import (
     most_frequent,
     worst_stretch,
 )
-from storage.tables import attempts, jobs
+from storage.tables.runs import attempts, jobs
 from tests.support.campaigns import later, spec, store_campaign
 
 LANE = "ourvoice/shop"

@@ -28,7 +28,7 @@ from storage.sending.intents import (
     withdraw_intents,
 )
 from storage.sending.outcomes import Outcome, store_outcomes
-from storage.tables import events, jobs, runs
+from storage.tables.runs import events, jobs, runs
 from tests.support.campaigns import later, spec, store_campaign
 from tests.support.databases import until_it_waits
 from tests.support.sent import sending

@@ -46,17 +46,10 @@ from storage.sending.intents import (
     withdraw_intents,
 )
 from storage.sending.outcomes import Outcome, store_outcomes
-from storage.tables import (
-    attempts,
-    campaigns,
-    cost_sums,
-    events,
-    job_counts,
-    jobs,
-    metadata,
-    recipients,
-    runs,
-)
+from storage.tables.all_tables import metadata
+from storage.tables.audience import campaigns, recipients
+from storage.tables.counts import cost_sums, job_counts
+from storage.tables.runs import attempts, events, jobs, runs
 from storage.views.counted_jobs import count_by
 from storage.views.report_scope import scope_of
 from tests.storage.database.test_plans import statements, whole_reads

@@ -20,7 +20,8 @@ from scheduler.clock.launch import launch, launch_due
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.runs.occurrences import list_missed
 from storage.runs.runs import complete_runs, due_campaigns, expire_jobs, next_start
-from storage.tables import attempts, campaigns, events, jobs, missed_runs, recipients, runs
+from storage.tables.audience import campaigns, recipients
+from storage.tables.runs import attempts, events, jobs, missed_runs, runs
 from tests.support.campaigns import job_rows, spec, store_campaign
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -22,7 +22,8 @@ from storage.audience.campaigns import require
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.runs.retries import skip_arrived
 from storage.runs.runs import any_to_finish, complete_runs
-from storage.tables import campaigns, events, imports, jobs, recipients, runs
+from storage.tables.audience import campaigns, imports, recipients
+from storage.tables.runs import events, jobs, runs
 from storage.views.reports import delivery
 from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
 from tests.support.examples import share

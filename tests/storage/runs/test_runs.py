@@ -24,7 +24,8 @@ from storage.runs.runs import (
     expire_jobs,
     open_runs,
 )
-from storage.tables import campaigns, events, jobs, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import events, jobs, runs
 from tests.support.campaigns import EPOCH, job_rows, later, phone, spec, store_campaign
 
 

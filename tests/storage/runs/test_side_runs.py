@@ -14,7 +14,8 @@ from scheduler.actions.testing import LIFETIME, start_test
 from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading
-from storage.tables import jobs, recipients, runs
+from storage.tables.audience import recipients
+from storage.tables.runs import jobs, runs
 from storage.views.reports import delivery
 from storage.views.timelines import find_jobs
 from tests.support.campaigns import EPOCH, job_rows, later, phone, spec, store_campaign

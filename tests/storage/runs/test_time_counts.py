@@ -12,7 +12,8 @@ from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, writing
 from storage.runs.time_counts import recount_times, time_differences
-from storage.tables import jobs, runs, time_counts
+from storage.tables.counts import time_counts
+from storage.tables.runs import jobs, runs
 from storage.views.report_scope import scope_of
 from storage.views.time_line import time_line
 from tests.support.campaigns import later, spec, store_campaign

@@ -14,7 +14,8 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, open_engine, reading
 from storage.runs.runs import next_start
-from storage.tables import campaigns, missed_runs, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import missed_runs, runs
 from tests.support.campaigns import spec, store_campaign
 from tests.support.clockwork import YEAR, ZONES, expected
 

@@ -16,7 +16,7 @@ from storage.receipts.receipts import adopt_message, doubts, mark_orphans
 from storage.receipts.statuses import apply_webhook_reports
 from storage.sending.intents import Intent, claim_due, commit_intents, withdraw_intents
 from storage.sending.outcomes import Outcome, store_outcomes
-from storage.tables import attempts, jobs, runs
+from storage.tables.runs import attempts, jobs, runs
 from tests.support.campaigns import job_rows, later, spec, store_campaign
 
 LANE = "ourvoice/shop"

@@ -23,7 +23,7 @@ from storage.sending.lanes import (
     sender_recovered,
     take_lane,
 )
-from storage.tables import lanes
+from storage.tables.lanes import lanes
 from tests.support.campaigns import later
 
 

@@ -17,7 +17,8 @@ from storage.database.engine import Connection, Engine, open_engine, reading, wr
 from storage.runs.runs import expire_jobs, pause_run
 from storage.sending.intents import claim_due
 from storage.sending.windows import wake_waiting
-from storage.tables import campaigns, jobs, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import jobs, runs
 from tests.support.campaigns import later, phone, spec, store_campaign
 from tests.support.databases import until_it_waits
 

@@ -22,7 +22,7 @@ from storage.sending.optouts import (
     optout_scopes,
     stream_opted_out,
 )
-from storage.tables import optouts
+from storage.tables.contacts import optouts
 from tests.support.campaigns import later, phone
 from tests.support.optouts import opted_out
 

@@ -29,7 +29,7 @@ from storage.sending.tier_and_ramp import (
     take_back_daily_sends,
     tier_use,
 )
-from storage.tables import to_millis
+from storage.tables.types import to_millis
 from tests.support.campaigns import EPOCH, later
 
 PHONE = "+22997000001"

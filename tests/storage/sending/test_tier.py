@@ -17,7 +17,7 @@ from storage.database.engine import Connection, Engine, lock_names, open_engine,
 from storage.database.schema import upgrade
 from storage.retention.purge import oldest, purge_old
 from storage.sending.tier_and_ramp import TIER_WINDOW, TierUse, note_reached, slide_count, tier_use
-from storage.tables import tier_counts, unique_recipients
+from storage.tables.lanes import tier_counts, unique_recipients
 from tests.support.campaigns import EPOCH, later, phone
 from tests.support.examples import share
 

@@ -28,7 +28,11 @@ from storage.audience.campaigns import require
 from storage.audience.rates import store_card
 from storage.database.engine import Engine, reading, writing
 from storage.sending.windows import Opening, extend_windows
-from storage.tables import budgets, jobs, optouts, recipients, runs, touches, unique_recipients, windows
+from storage.tables.audience import recipients
+from storage.tables.contacts import optouts, touches, windows
+from storage.tables.lanes import unique_recipients
+from storage.tables.money import budgets
+from storage.tables.runs import jobs, runs
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import account, phone, spec, store_campaign, store_people
 

@@ -23,7 +23,10 @@ from providers.ourvoice.settings import OurVoiceAccount
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.sending.lanes import ensure_lanes
-from storage.tables import attempts, budgets, campaigns, jobs, purged_jobs, runs
+from storage.tables.audience import campaigns
+from storage.tables.money import budgets
+from storage.tables.retention import purged_jobs
+from storage.tables.runs import attempts, jobs, runs
 from storage.views import live
 from storage.views.costs import costs_so_far
 from storage.views.live import calls_per_run, recent_pace

@@ -16,7 +16,7 @@ from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import require
 from storage.database.engine import Engine, is_sqlite, reading, writing
 from storage.sending.lanes import ensure_lanes
-from storage.tables import attempts, jobs
+from storage.tables.runs import attempts, jobs
 from storage.views import live
 from storage.views.idle_check import pending_by_rule
 from storage.views.live import recent_pace

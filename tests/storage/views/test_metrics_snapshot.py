@@ -15,7 +15,7 @@ from storage.database.engine import Engine, open_blocking, reading, writing
 from storage.receipts.inbox import Arrival, count_refusals, keep_webhooks
 from storage.sending.lanes import ensure_lanes, pause_lane
 from storage.sending.workers import SILENT, WorkerRow, report_worker
-from storage.tables import attempts, jobs
+from storage.tables.runs import attempts, jobs
 from storage.views.metrics_snapshot import MetricsSnapshot, anyone_leads, read_metrics
 from tests.support.campaigns import later, spec, store_campaign
 

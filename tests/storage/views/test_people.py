@@ -13,7 +13,8 @@ from campaigns.states import JobState
 from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection, Engine, is_sqlite, reading, writing
-from storage.tables import attempts, events, imports, jobs, recipients, rejects, runs
+from storage.tables.audience import imports, recipients, rejects
+from storage.tables.runs import attempts, events, jobs, runs
 from storage.views import people
 from storage.views.doubtful import count_doubtful, doubtful_messages
 from storage.views.people import PeoplePlace, count_people, count_states, people_rows

@@ -22,7 +22,9 @@ from storage.audience import campaigns as store
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.runs.control import move_campaign
-from storage.tables import imports, inbound, jobs, recipients, rejects, runs
+from storage.tables.audience import imports, recipients, rejects
+from storage.tables.contacts import inbound
+from storage.tables.runs import jobs, runs
 from storage.views.recipient_rows import RECIPIENT_KEYS, stream_recipients
 from storage.views.reports import count_replies, delivery
 

@@ -28,7 +28,7 @@ from app.actions.repeatable_calls import (
 from app.wiring.settings import Settings, load_settings
 from storage.access.api_keys import StoredAnswer
 from storage.database.engine import reading, writing
-from storage.tables import users
+from storage.tables.access import users
 from tests.support.paths import ROOT
 from tests.support.project import CAMPAIGN, PEOPLE, SETTINGS
 from web.api.app import OPERATIONS, PREFIX, api_app

@@ -22,7 +22,7 @@ from app.actions.drafts.drafts import is_draft
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
 from storage.database.engine import reading
-from storage.tables import audit, audit_outcomes
+from storage.tables.access import audit, audit_outcomes
 from tests.support.pages import Browser, log_in_as
 from tests.web.api.world import World
 from tests.web.wire import Wire

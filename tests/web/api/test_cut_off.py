@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.actions.repeatable_calls import ABANDONED
 from storage.database.engine import open_engine, reading, writing
 from storage.runs.runs import cancel_jobs
-from storage.tables import metadata
+from storage.tables.all_tables import metadata
 from storage.tables.types import Instant
 from tests.web.api.world import LAST, World, filled, name_of
 from web.api.app import OPERATIONS

@@ -24,7 +24,8 @@ from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import require
 from storage.database.engine import reading, writing
 from storage.runs.runs import complete_runs
-from storage.tables import campaigns, jobs, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import jobs, runs
 from tests.support.pages import Browser, log_in_as
 from tests.support.paths import ROOT
 from tests.web.api.world import FILE, LIST, World

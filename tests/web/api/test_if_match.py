@@ -16,7 +16,7 @@ from app.actions.api_keys import Scope, create_key
 from app.actions.seen_versions import refuse_changed
 from campaigns.spec.campaign_spec import CampaignSpec
 from storage.database.engine import Engine, writing
-from storage.tables import campaigns
+from storage.tables.audience import campaigns
 from tests.support.campaigns import spec, store_campaign
 from tests.web.api.world import FILE, SOON, World, filled, name_of, settings_in
 from web.api.app import OPERATIONS, api_app

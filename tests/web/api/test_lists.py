@@ -13,7 +13,7 @@ from sqlalchemy import update
 from app.actions.api_keys import Scope
 from app.actions.repeatable_calls import ABANDONED
 from storage.database.engine import writing
-from storage.tables import jobs
+from storage.tables.runs import jobs
 from tests.web.api.world import ADA, FILE, LIST, World
 from web.api import quota
 from web.api.operations import REPEAT, XLSX

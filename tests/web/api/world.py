@@ -26,7 +26,7 @@ from scheduler.actions.control import pause
 from scheduler.clock.launch import launch_due
 from storage.database.engine import reading, writing
 from storage.runs.side_runs import messages_of_run
-from storage.tables import jobs, missed_runs
+from storage.tables.runs import jobs, missed_runs
 from tests.support.accounts import account_at
 from tests.support.campaigns import phone, spec, store_campaign
 from web.api.app import api_app

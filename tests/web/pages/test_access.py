@@ -35,7 +35,7 @@ from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound
 from storage.access.audit import list_acts
 from storage.database.engine import reading
-from storage.tables import invitations, sessions, users
+from storage.tables.access import invitations, sessions, users
 from tests.support.pages import CHEAP, PASSWORD, Browser, log_in_as
 
 ADDRESS = "192.0.2.1"

@@ -21,7 +21,8 @@ from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading, writing
 from storage.runs.control import move_campaign
 from storage.sending.lanes import ensure_lanes, pause_lane
-from storage.tables import attempts, campaigns, jobs, runs
+from storage.tables.audience import campaigns
+from storage.tables.runs import attempts, jobs, runs
 from tests.storage.views.test_reports import SPEC, given_campaign, given_jobs, taken
 from tests.support.pages import Browser, log_in_as
 

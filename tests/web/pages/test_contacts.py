@@ -17,7 +17,8 @@ from app.wiring.rights import Role
 from app.wiring.settings import Settings
 from providers.ourvoice.settings import OurVoiceAccount
 from storage.database.engine import reading, writing
-from storage.tables import inbound, optouts, recipients, user_ids
+from storage.tables.audience import recipients
+from storage.tables.contacts import inbound, optouts, user_ids
 from storage.views import contact_search
 from tests.support.campaigns import later, phone, spec, store_campaign
 from tests.support.pages import Browser, log_in_as

@@ -19,7 +19,7 @@ from storage.database.engine import reading, writing
 from storage.receipts.inbox import NewNotice, add_notices
 from storage.sending.lanes import ensure_lanes, pause_lane
 from storage.sending.workers import WorkerRow, report_worker
-from storage.tables import webhook_refusals, webhooks
+from storage.tables.receipts import webhook_refusals, webhooks
 from tests.storage.views.test_reports import given_campaign, given_jobs
 from tests.support.pages import Browser, log_in_as
 from web.pages.senders import routes

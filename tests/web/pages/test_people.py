@@ -18,7 +18,8 @@ from providers.ourvoice.settings import OurVoiceAccount
 from scheduler.clock.launch import launch_due
 from storage.access.audit import list_acts
 from storage.database.engine import reading, writing
-from storage.tables import attempts, imports, jobs, recipients, rejects
+from storage.tables.audience import imports, recipients, rejects
+from storage.tables.runs import attempts, jobs
 from tests.support.campaigns import later, phone, spec, store_campaign
 from tests.support.pages import Browser, log_in_as
 

@@ -32,7 +32,8 @@ from campaigns.states import CampaignState
 from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import require
 from storage.database.engine import reading
-from storage.tables import campaigns, jobs, recipients
+from storage.tables.audience import campaigns, recipients
+from storage.tables.runs import jobs
 from tests.support.accounts import KEYS, account_at
 from tests.support.forms import fields_of
 from tests.support.pages import Browser, log_in_as

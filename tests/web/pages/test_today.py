@@ -16,7 +16,10 @@ from providers.meta.settings import MetaAccount
 from storage.access.audit import add_act, add_outcome
 from storage.database.engine import Engine, writing
 from storage.sending.lanes import ensure_lanes, pause_lane
-from storage.tables import attempts, budgets, jobs, lanes, sender_limits
+from storage.tables.lanes import lanes
+from storage.tables.limits import sender_limits
+from storage.tables.money import budgets
+from storage.tables.runs import attempts, jobs
 from tests.support.pages import Browser, log_in_as
 from tests.web.pages.test_campaign import HOSTILE, SETTINGS, given
 

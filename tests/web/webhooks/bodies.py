@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from storage.database.engine import Engine, reading
 from storage.sending.optouts import optout_scopes
-from storage.tables import notices
+from storage.tables.receipts import notices
 from tests.web.conftest import Hooks
 
 CYD, CYD_ID = "+447700900413", "GB.3333333333333"

@@ -20,7 +20,8 @@ from scheduler.receipts.inbox import process_inbox
 from scheduler.sending.lanes import Account, open_account
 from storage.database.engine import Engine, reading, writing
 from storage.sending.optouts import optout_scopes
-from storage.tables import inbound, optouts, webhooks
+from storage.tables.contacts import inbound, optouts
+from storage.tables.receipts import webhooks
 from tests.providers.contract import SECRET, table_of
 from tests.support.campaigns import job_rows, later, phone
 from tests.support.refusing import refuse

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from storage.database.engine import reading, writing
 from storage.receipts.user_ids import learn_numbers
-from storage.tables import windows
+from storage.tables.contacts import windows
 from tests.support.campaigns import later
 from tests.web.conftest import Hooks
 from tests.web.webhooks.bodies import CYD, CYD_ID, kapso, meta, tell

@@ -20,7 +20,9 @@ from scheduler.receipts.inbox import keep_processing, process_inbox, process_qui
 from scheduler.sending.lanes import Account
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.statuses import apply_webhook_reports
-from storage.tables import events, jobs, notices, optouts, unmatched_reports, webhooks, windows
+from storage.tables.contacts import optouts, windows
+from storage.tables.receipts import notices, unmatched_reports, webhooks
+from storage.tables.runs import events, jobs
 from tests.support.campaigns import job_rows, later, phone
 from tests.support.examples import share
 from tests.support.paths import ROOT

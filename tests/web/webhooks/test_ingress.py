@@ -21,7 +21,7 @@ from campaigns.errors import UsageError
 from providers.events import WebhookRequest
 from scheduler.sending.lanes import Account
 from storage.database.engine import BlockingEngine, Engine, is_sqlite, writing
-from storage.tables import unmatched_reports, webhooks
+from storage.tables.receipts import unmatched_reports, webhooks
 from tests.support.campaigns import later
 from tests.web.conftest import Hooks, hooks_on
 from tests.web.signing import SIGNATURE, body_of, sign

@@ -18,7 +18,8 @@ from scheduler.sending.lanes import Account
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.inbox import next_large_webhook, take_webhooks
 from storage.sending.optouts import PreferenceChange
-from storage.tables import inbound, notices, optouts, webhooks
+from storage.tables.contacts import inbound, optouts
+from storage.tables.receipts import notices, webhooks
 from tests.support.campaigns import job_rows, later, phone
 from tests.support.sent import answered, sending
 from tests.web.conftest import Hooks, hooks_on

@@ -12,7 +12,8 @@ from campaigns.phones.user_ids import name_of
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.user_ids import find_numbers, learn_numbers
 from storage.sending.optouts import LogEntry, add_by_hand, log_of, stream_opted_out
-from storage.tables import inbound, jobs, user_ids, windows
+from storage.tables.contacts import inbound, user_ids, windows
+from storage.tables.runs import jobs
 from tests.support.campaigns import later, phone
 from tests.support.sent import answered, sending
 from tests.web.conftest import Hooks, hooks_on

@@ -23,7 +23,10 @@ from storage.audience.templates import find_list, find_templates, store_template
 from storage.database.engine import reading, writing
 from storage.runs.control import move_campaign, move_runs
 from storage.sending.lanes import pause_lane, sender_recovered
-from storage.tables import campaigns, inbound, jobs, lanes, optouts, runs
+from storage.tables.audience import campaigns
+from storage.tables.contacts import inbound, optouts
+from storage.tables.lanes import lanes
+from storage.tables.runs import jobs, runs
 from tests.support.accounts import TEMPLATE
 from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
 from tests.support.sent import answered, sending

@@ -21,7 +21,8 @@ from scheduler.sending.lanes import open_account
 from storage.audience.contacts import messages_from
 from storage.database.engine import Engine, reading, writing
 from storage.sending.optouts import LogEntry, add_by_hand
-from storage.tables import inbound, jobs, touches, windows
+from storage.tables.contacts import inbound, touches, windows
+from storage.tables.runs import jobs
 from storage.views.metrics_snapshot import read_metrics
 from tests.providers.cases.meta_webhooks import signed
 from tests.providers.contract import SECRET, SECRET_PLACE, table_of

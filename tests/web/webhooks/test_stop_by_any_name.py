@@ -22,7 +22,8 @@ from scheduler.sending.outcome_store import OutcomeStore
 from storage.database.engine import reading, writing
 from storage.receipts.user_ids import learn_numbers, learn_other_numbers, numbers_of_placeholders
 from storage.sending.contact_history import NewHistoryRow, add_to_history
-from storage.tables import inbound, jobs, touches, windows
+from storage.tables.contacts import inbound, touches, windows
+from storage.tables.runs import jobs
 from tests.support.campaigns import job_rows, later
 from tests.support.examples import share
 from tests.support.sent import answered, sending

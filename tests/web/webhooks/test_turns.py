@@ -19,7 +19,8 @@ from storage.sending.budgets import Reservation, budget_lock, reserve, used_of
 from storage.sending.contact_history import NewHistoryRow, add_to_history, release_history
 from storage.sending.intents import Deferral, claim_due, defer_or_skip
 from storage.sending.lanes import ensure_lanes
-from storage.tables import jobs, lanes
+from storage.tables.lanes import lanes
+from storage.tables.runs import jobs
 from tests.support.campaigns import job_rows, later, phone, spec, store_campaign
 from tests.support.databases import until_it_waits
 from tests.support.sent import answered, sending

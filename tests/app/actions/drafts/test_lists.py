@@ -31,7 +31,7 @@ from app.views.drafts.list_checks import REJECTS, ListCheck, check_list, known_c
 from app.wiring.settings import Settings, load_settings
 from campaigns.errors import InvalidInput
 from storage.database.engine import Engine, reading
-from storage.tables import recipients, rejects
+from storage.tables.audience import recipients, rejects
 from tests.support.campaigns import phone
 from tests.support.project import CAMPAIGN, SETTINGS
 from tests.support.workbooks import xlsx

@@ -25,7 +25,8 @@ from campaigns.time.clock import utc_now
 from emulators.app import create_app
 from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading
-from storage.tables import recipients, runs
+from storage.tables.audience import recipients
+from storage.tables.runs import runs
 from storage.views.estimates import count_recipients
 from tests.support.accounts import account_at
 

@@ -21,7 +21,9 @@ from scheduler.clock.progress import CampaignSummary, Ended, Left, RunSummary
 from scheduler.clock.watch import Watch
 from storage.database.engine import Engine, reading, writing
 from storage.sending.lanes import ensure_lanes, pause_lane
-from storage.tables import campaigns, jobs, recipients, runs, workers
+from storage.tables.audience import campaigns, recipients
+from storage.tables.lanes import workers
+from storage.tables.runs import jobs, runs
 from terminal.running import exit_code
 from tests.support.campaigns import account, spec, store_campaign
 

@@ -17,7 +17,7 @@ from campaigns.money.prices import RateCard
 from campaigns.phones.stop_words import StopWord
 from storage.audience.rates import store_card
 from storage.database.engine import Engine, open_engine, reading, writing
-from storage.tables import campaigns, recipients
+from storage.tables.audience import campaigns, recipients
 from tests.support.project import CAMPAIGN, invoke, write_project
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)

@@ -22,7 +22,8 @@ from campaigns.errors import NotFound
 from campaigns.states import JobState
 from storage.audience.campaigns import require
 from storage.database.engine import Engine, open_engine, reading, writing
-from storage.tables import imports, jobs, recipients, runs
+from storage.tables.audience import imports, recipients
+from storage.tables.runs import jobs, runs
 from tests.support.project import CAMPAIGN, invoke, write_project
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)

@@ -37,7 +37,7 @@ from storage.database.engine import Engine, is_sqlite, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.runs.campaign_events import list_pauses
 from storage.runs.control import move_campaign
-from storage.tables import attempts, jobs
+from storage.tables.runs import attempts, jobs
 from terminal.recipient_list import write_recipient_page
 from tests.storage.views.test_reports import NOW, given_campaign, given_jobs, taken
 from web.reports.html import report_html, summary_html
