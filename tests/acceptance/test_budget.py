@@ -119,7 +119,7 @@ async def test_a_budget_lowered_while_it_sends_holds_from_the_moment_it_is_store
 
     transport.before_send = lower
     summary = await go(engine, tmp_path, transport)
-    change = changed.get_nowait()
+    change = await asyncio.wait_for(changed.get(), 10)
     assert Decimal(2) <= change.used == (await spent(engine))["1:run:1"]
     assert len(await transport.ledger()) == change.used / Decimal("0.05")
     assert "budget_reached" in " ".join(summary.stopped_by)
