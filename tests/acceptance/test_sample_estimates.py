@@ -42,6 +42,8 @@ from tests.support.paths import ROOT
 
 SAMPLES = ROOT / "sample_data"
 CAMPAIGNS = sorted(path.name for path in SAMPLES.glob("*.toml") if path.name != "drumbeat.toml")
+LONGEST = ("spring_sale.toml", "weekly_news.toml")
+"""Only in `make test-all`."""
 CARD = SAMPLES / "rates" / "meta-usd-2026-01-01.csv"
 SUNDAY = datetime(2026, 11, 1, 12, tzinfo=UTC)
 GAP = 100
@@ -191,7 +193,9 @@ async def make_smaller(engine: Engine, name: str, now: datetime) -> None:
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("file", CAMPAIGNS)
+@pytest.mark.parametrize(
+    "file", [pytest.param(file, marks=pytest.mark.large if file in LONGEST else ()) for file in CAMPAIGNS]
+)
 async def test_the_result_matches_the_estimate(tmp_path: Path, sqlite_url: str, file: str) -> None:
     async with engine_with_card(sqlite_url) as engine:
         await compare(await loaded(engine, file, tmp_path, smaller=True), TO_BEGIN)

@@ -149,6 +149,7 @@ async def test_the_test_ends_while_the_runner_runs(world: World) -> None:
     assert await received(world) == everybody(wanted, "a")
 
 
+@pytest.mark.large  # that a variant is the number's own is in tests/campaigns/test_variants, kills are in test_kill
 async def test_a_killed_engine_changes_no_recipients_variant(world: World) -> None:
     wanted = on_trial(tie="first")
     await world.campaign(wanted, SIZE)
