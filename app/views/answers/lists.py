@@ -1,0 +1,387 @@
+"""A campaign's file and its list: what a check or a load found, previews, and the people of a campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from app.views.answers.campaigns import CostRange, Done
+from campaigns.frozen import frozen
+from campaigns.message.content import (
+    Button,
+    Catalog,
+    Contact,
+    Flow,
+    Location,
+    Media,
+    Menu,
+    MessageType,
+    Product,
+    Products,
+    Reaction,
+    Template,
+)
+from campaigns.rules.names import Form
+from campaigns.states import CampaignState, JobState
+from storage.views.timelines import Moment, RejectHistory
+
+
+@frozen
+class FileProblem:
+    """What is wrong with a campaign file, or missing."""
+
+    detail: str
+    """What is wrong, as a sentence."""
+    hint: str
+    """What to do about it; empty: nothing is known."""
+    errors: Sequence[Mapping[str, Any]]
+    """Each place that is wrong, as the errors of a problem document."""
+
+
+@frozen
+class StoredFile(Done):
+    etag: str
+    """Give it as If-Match to replace the file only as it is now."""
+    complete: bool
+    """Whether the campaign could be loaded from it."""
+    problem: FileProblem | None
+    """What keeps it from that; null: nothing."""
+
+
+class DetectedFile(TypedDict):
+    encoding: str
+    """Such as utf-8; of a workbook xlsx, xls or ods."""
+    sheet: NotRequired[str]
+    """The sheet of a workbook."""
+    delimiter: str
+    """What separates its cells."""
+    phone_column: str
+    """The column of the numbers, as the file spells it."""
+    phone_columns: Sequence[str]
+    """That column and those that are used where it has no usable number."""
+
+
+class EarlierFile(TypedDict):
+    file: str
+    """The file's name."""
+    loaded_at: datetime
+    """When it was loaded."""
+    rows: int
+    """Rows of this list whose people the campaign has from that one."""
+
+
+class CheckedTemplates(TypedDict):
+    checked: bool
+    """Whether the message was compared with the account's templates."""
+    fetched_at: datetime | None
+    """When they were read from the provider; null: never."""
+    problem: str | None
+    """Why they are not known, or not as they are now; null: they are."""
+
+
+class CountedList(TypedDict):
+    rows: int
+    """Rows of the list: accepted and rejected."""
+    accepted: int
+    """Rows that become recipients."""
+    rejected: int
+    """Rows that do not."""
+    duplicates: int
+    """Those of the rejected whose number is there already."""
+    rejects_file: str | None
+    """The address of the rejected rows as CSV; null: there are none."""
+    detected: DetectedFile
+    """How the list was read."""
+    reasons: Mapping[str, int]
+    """Rejected rows by code, the most frequent first."""
+    left_out: int
+    """Rows that `audience.where` leaves out; they are not among `rows`."""
+    respelt: int
+    """Rows whose number is in a former or another spelling."""
+    already_loaded: bool
+    """Whether the same file was loaded before, so that nothing was added."""
+    already_in: Sequence[EarlierFile]
+    """Earlier lists that have people of this one."""
+
+
+class LoadedList(CountedList):
+    """What was understood of a list."""
+
+    campaign: str | None
+    """Its name; null: nothing was loaded."""
+    state: CampaignState | None
+    """The campaign's state now; null: nothing was loaded."""
+    start_at: datetime | None
+    """When it starts; null: no time is given."""
+    held: str | None
+    """Why it needs an approval to start; null: it needs none, or nothing was loaded."""
+    templates: CheckedTemplates | None
+    """Whether its templates were compared with the provider's; null: it sends none."""
+    categories: Sequence[str]
+    """What `category = "auto"` means by its templates; empty: the file names the category."""
+
+
+class UsedColumns(TypedDict):
+    used: Sequence[str]
+    """Columns that the message or Drumbeat uses, the number first."""
+    unused: Sequence[str]
+    """All others."""
+
+
+class Expected(TypedDict):
+    messages: int
+    """Messages that are expected to be sent."""
+    skips: Mapping[str, int]
+    """Messages that are not sent, by reason."""
+    waits: Mapping[str, int]
+    """Messages that go only once something else happens, by the rule that holds them."""
+    held_back: Mapping[str, int]
+    """Messages that go later than their turn, by the first rule that holds them."""
+    cost: Sequence[CostRange]
+    """What they may cost, one range for each currency; empty: no price is known."""
+    unpriced: int
+    """Messages without a known price."""
+    warnings: Sequence[str]
+    """Why these numbers may be wrong."""
+    duration_seconds: float
+    """How long sending takes."""
+    ends_at: datetime
+    """When the last message is sent."""
+
+
+class MessageParts(TypedDict, total=False):
+    """What a message consists of; what it has not is left out."""
+
+    text: str
+    """The text, or the caption of its files."""
+    media: Sequence[Media]
+    """Its files."""
+    buttons: Sequence[Button]
+    """Its buttons."""
+    location: Location
+    """The place that it shows."""
+    contacts: Sequence[Contact]
+    """The contacts that it holds."""
+    reaction: Reaction
+    """The reaction to another message."""
+    menu: Menu
+    """Its list of options."""
+    flow: Flow
+    """The form that its button opens."""
+    product: Product
+    """The product that it shows."""
+    products: Products
+    """The products that it shows."""
+    catalog: Catalog
+    """The catalog that it opens."""
+    template: Template
+    """The approved template, and what it is filled with."""
+    preview_url: bool
+    """Whether the first address of the text is shown as a preview."""
+    reply_to: str
+    """The provider's id of the message that it replies to."""
+    header: str
+    """The line above the text."""
+    footer: str
+    """The line below the text."""
+    template_text: str
+    """The template's text, filled in; left out where it is not known."""
+
+
+class PreviewedMessage(MessageParts):
+    """A message as one recipient would get it."""
+
+    line: int
+    """Their line in the list."""
+    phone: str
+    """Their number."""
+    length: int
+    """Characters of the longest form."""
+    blank: Sequence[str]
+    """Variables whose cells are blank, so that a default is used."""
+    variant: NotRequired[str]
+    """The variant; left out where there are none."""
+    type: MessageType
+    """What kind of message it is."""
+
+
+class Previews(TypedDict):
+    """Messages as they would arrive."""
+
+    campaign: str
+    """Its name."""
+    messages: Sequence[PreviewedMessage]
+    """One for each recipient, variant and form."""
+    templates_not_shown: str | None
+    """Why the text of templates is missing; null: it is not."""
+
+
+class CheckedCampaign(LoadedList):
+    """What a load would do, and what would be sent."""
+
+    next_runs: Sequence[datetime]
+    """Its first runs, at most 3; empty: no time is given."""
+    hours: str | None
+    """When its messages may arrive; null: at any time."""
+    columns: UsedColumns
+    """The columns of the list."""
+    expected: Expected | None
+    """The forecast; null: the account is not in the settings, or there are too many recipients for a check."""
+    preview: Sequence[PreviewedMessage]
+    """Its first messages."""
+    not_looked_up: str | None
+    """Why opt-outs, earlier messages and rate cards were not looked up; null: they were."""
+    needs_approval: str | None
+    """Why it will need an approval; null: it will not, or that is not known."""
+
+
+class PersonOfCampaign(TypedDict):
+    line: int
+    """Their line in the list."""
+    phone: str
+    """Their number; empty: they were erased."""
+    name: str
+    """Their name in the list; empty: it has none."""
+    state: JobState
+    """The state of their message."""
+    meaning: str
+    """Why it is in that state, as a sentence; empty: the state explains itself."""
+    reason: str | None
+    """The same as a reason of the reference; null: there is none."""
+    code: str | None
+    """The provider's code; null: it gave none."""
+    provider_text: str | None
+    """The provider's text; null: it gave none."""
+    held_by: str | None
+    """The rule that the message waits for; null: it does not wait for one."""
+    held_until: datetime | None
+    """Until when it waits; null: that is not known, or it does not wait."""
+    lane: str | None
+    """The sender, as account/sender; null: none is chosen yet."""
+    variant: str | None
+    """The variant; null: there are none."""
+    form: Form | None
+    """The form in which it was sent; null: it was not sent."""
+    attempts: int
+    """Calls that were made to send it."""
+    provider_message_id: str | None
+    """The provider's id of the message; null: it gave none."""
+    cost: Decimal | Literal[""]
+    """What the provider charged; empty: it has not reported that."""
+    currency: str
+    """Of `cost`, three letters; empty: it is not known."""
+    updated_at: datetime | None
+    """When its state changed last; null: it has not."""
+
+
+class RejectedRow(TypedDict):
+    file: str
+    """The list's name."""
+    line: int
+    """The line on which the row begins."""
+    column: str | None
+    """The column that is wrong; null: the whole row."""
+    code: str
+    """Why it was rejected, as a code of the list reference."""
+    reason: str
+    """The same as a sentence."""
+    row: str
+    """The row as it is in the file."""
+
+
+class PeopleOfCampaign(TypedDict):
+    """A page of a campaign's people, or of its rejected rows."""
+
+    campaign: str
+    """Its name."""
+    run: int | None
+    """The number of their run; null: there was none yet, or these are rejected rows."""
+    people: Sequence[PersonOfCampaign]
+    """The people; empty where rejected rows were asked for."""
+    rejected: Sequence[RejectedRow]
+    """The rejected rows; empty where they were not asked for."""
+    next: str | None
+    """Give it as `after` to get the next page; null: this is the last. A page may be empty and still have a next."""
+
+
+class ExpectedDecision(TypedDict):
+    decision: Literal["send", "wait", "skipped", "expired", "cancelled", "failed"]
+    """What the rules decide."""
+    because: str
+    """Why, as text."""
+    form: NotRequired[Form]
+    """With send: the form in which it is sent."""
+    price: NotRequired[str | None]
+    """With send: what it is expected to cost, such as `0.05 EUR`; null: no price is known."""
+    reason: NotRequired[str]
+    """Where it is not sent: the reason."""
+    at: NotRequired[datetime | None]
+    """Where it is not sent: when that is decided; null: that is not known."""
+    rule: NotRequired[str]
+    """With wait: the rule that holds it."""
+
+
+class PersonTimeline(TypedDict):
+    """What happened to one person in a campaign, and what comes next. Keys that are not required say more about a
+    message, and are there where the message has come so far."""
+
+    phone: str
+    """Their number, or the text of a rejected row."""
+    listed_as: NotRequired[str]
+    """What the list has in its place, if that is another."""
+    state: JobState | Literal["rejected"]
+    """The state of their message; rejected: the row was not accepted."""
+    reason: str | None
+    """Why it is in that state; null: there is no reason."""
+    code: str | None
+    """The provider's code, or that of a rejected row; null: there is none."""
+    held_by: str | None
+    """What the message waits for; null: it does not wait."""
+    rule: NotRequired[str]
+    """The same as the name of a rule."""
+    held_since: NotRequired[datetime | None]
+    """Since when; null: that is not known."""
+    held_until: NotRequired[datetime | None]
+    """Until when; null: until something happens or somebody acts."""
+    estimated_send_at: datetime | None
+    """When it is expected to be sent; null: that cannot be known, or it does not wait."""
+    assumes: NotRequired[Sequence[str]]
+    """What that time assumes."""
+    ahead: NotRequired[int | None]
+    """Messages of the same sender that go before it; null: that is not known."""
+    pace: NotRequired[str | None]
+    """The limit that sets the pace; null: none does."""
+    expected: NotRequired[ExpectedDecision | None]
+    """What the rules decide once nothing holds it; null: that cannot be known."""
+    meaning: NotRequired[str | None]
+    """What it waits for or why it ended, as a sentence; null: nothing is to explain."""
+    lane: NotRequired[str]
+    """The sender, as account/sender."""
+    run: NotRequired[datetime]
+    """The time of its run."""
+    runs: NotRequired[int]
+    """Runs that had a message to them."""
+    expires_at: NotRequired[datetime | None]
+    """Until when a waiting message is tried; null: it does not wait."""
+    next_run: NotRequired[datetime | None]
+    """When the campaign runs next; null: it does not, as far as is known."""
+    variant: NotRequired[str | None]
+    """The variant that they get; null: there are none."""
+    form: NotRequired[str | None]
+    """The form in which it was sent; null: it was not sent."""
+    price: NotRequired[str | None]
+    """What it was expected to cost, such as `0.05 EUR`; null: no price was known."""
+    cost: NotRequired[str | None]
+    """What the provider charged, such as `0.05 EUR`; null: it has not reported that."""
+    line: NotRequired[int | None]
+    """Their line in the list; null: it is deleted."""
+    source: NotRequired[str | None]
+    """The list's name; null: it is deleted."""
+    rejected_rows: Sequence[RejectHistory]
+    """Rows with that number that were rejected."""
+    timeline: Sequence[Moment]
+    """Everything that happened, the oldest first."""
