@@ -36,9 +36,9 @@ class WorkerRow:
     pid: int
     """Its process number there."""
     places: int | None
-    """How many senders it can send for at once; null: it does not send."""
+    """How many senders it sends for at once; None: any number, or it does not send."""
     leads: bool
-    """Whether it keeps the schedule."""
+    """Whether it keeps the schedule; of several clocks one does."""
     since: datetime
     """When it started."""
     seen_at: datetime

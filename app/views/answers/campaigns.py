@@ -359,7 +359,7 @@ class EstimatedCampaign(EstimatedCosts):
     held_back: HeldBack
     """Messages that go later than their turn."""
     forms: Mapping[Form, int]
-    """The messages that are sent, by form."""
+    """The messages that are sent, by form: free or template."""
     windows: Mapping[str, int]
     """The people by their 24-hour window: open, closed or unknown; empty: the provider has no windows."""
     unpriced: int

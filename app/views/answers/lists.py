@@ -264,8 +264,8 @@ class PersonOfCampaign(TypedDict):
     """The sender, as account/sender; null: none is chosen yet."""
     variant: str | None
     """The variant; null: there are none."""
-    form: Form | None
-    """The form in which it was sent; null: it was not sent."""
+    form: MessageType | None
+    """What kind of message was sent, such as text or template; null: none was sent."""
     attempts: int
     """Calls that were made to send it."""
     provider_message_id: str | None
@@ -299,7 +299,7 @@ class PeopleOfCampaign(TypedDict):
     campaign: str
     """Its name."""
     run: int | None
-    """The number of their run; null: there was none yet, or these are rejected rows."""
+    """The number of their run; null: there was none yet."""
     people: Sequence[PersonOfCampaign]
     """The people; empty where rejected rows were asked for."""
     rejected: Sequence[RejectedRow]
@@ -371,8 +371,8 @@ class PersonTimeline(TypedDict):
     """When the campaign runs next; null: it does not, as far as is known."""
     variant: NotRequired[str | None]
     """The variant that they get; null: there are none."""
-    form: NotRequired[str | None]
-    """The form in which it was sent; null: it was not sent."""
+    form: NotRequired[MessageType | None]
+    """What kind of message was sent, such as text or template; null: none was sent."""
     price: NotRequired[str | None]
     """What it was expected to cost, such as `0.05 EUR`; null: no price was known."""
     cost: NotRequired[str | None]

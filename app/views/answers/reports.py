@@ -9,7 +9,7 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
-from campaigns.rules.names import Form
+from campaigns.message.content import MessageType
 from campaigns.states import JobState, RunState
 
 
@@ -112,7 +112,7 @@ class CostOfCategory(CostOf):
 
 class CostOfForm(CostOf):
     form: str | None
-    """free or template; null: it is deleted."""
+    """The kind of the messages, such as text or template; null: it is deleted."""
 
 
 class CostTotal(TypedDict):
@@ -148,7 +148,7 @@ class CostFigures(AskedDates):
     by_category: Sequence[CostOfCategory]
     """By the category of the messages, the dearest first."""
     by_form: Sequence[CostOfForm]
-    """By the form of the messages, the dearest first."""
+    """By the kind of the messages, the dearest first."""
     purged_at: datetime | None
     """When details of messages were first deleted; null: they are all there."""
 
@@ -251,8 +251,8 @@ class Recipient(ListedPerson):
     """The provider's id of the message; null: it gave none."""
     attempts: int
     """Calls that were made to send it."""
-    form: Form | None
-    """The form in which it was sent; null: it was not sent."""
+    form: MessageType | None
+    """What kind of message was sent, such as text or template; null: none was sent."""
     variant: str | None
     """The variant that they got; null: there are none."""
     cost: Decimal | None
