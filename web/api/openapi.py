@@ -44,7 +44,13 @@ _HEADERS: Final[dict[str, Any]] = {
     "RateLimit-Limit": {"description": "Calls of the key in a minute", **_NUMBER},
     "RateLimit-Remaining": {"description": "Calls that are left in it", **_NUMBER},
     "RateLimit-Reset": {"description": "Seconds until it ends", **_NUMBER},
+    "Retry-After": {"description": "Seconds after which the same call may succeed", **_NUMBER},
+    "ETag": {
+        "description": "Changes with the answer; for If-None-Match and If-Match",
+        "schema": {"type": "string"},
+    },
 }
+_ALWAYS: Final = [name for name in _HEADERS if name not in ("Retry-After", "ETag")]
 
 
 @cache
@@ -126,7 +132,17 @@ def _description(operation: Operation) -> str:
     return " ".join(parts)
 
 
-_PERSON: Final = "A number, such as +447700900010, or a user id as user:ACCOUNT/ID."
+_PATH: Final = {
+    "phone": "A number, such as +447700900010, or a user id as user:ACCOUNT/ID.",
+    "id": "The session's id at the gateway.",
+    "account": "The account's name in the settings.",
+    "file": "The end of the address that `rejects_file` gives.",
+}
+_NAME: Final = {
+    "campaigns": "The campaign's name.",
+    "templates": "The template's name.",
+    "rates": "The card's name.",
+}
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -135,7 +151,7 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            **({"description": _PERSON} if name == "phone" else {}),
+            "description": _PATH.get(name) or _NAME[_room(operation)],
             "schema": {"type": "string", "minLength": 1},
         }
         for name in re.findall(r"{(\w+)}", operation.path)
@@ -174,9 +190,7 @@ def _header(name: str, description: str, schema: dict[str, Any] | None = None) -
 
 
 def _responses(operation: Operation, answer: Mapping[str, Any] | None) -> dict[str, Any]:
-    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
-    if operation.tagged:
-        headers["ETag"] = {"schema": {"type": "string"}}  # type: ignore[dict-item]
+    headers = _headers_of(*_ALWAYS, *(["ETag"] if operation.tagged else []))
     if answer is not None and operation.repeatable and operation.again is Again.MARKED:
         answer = {"anyOf": [answer, {"$ref": REF.format(model=DoneBefore.__name__)}]}
     content = {media: {"schema": answer if media == JSON else dict(_BYTES)} for media in operation.media}
@@ -184,13 +198,20 @@ def _responses(operation: Operation, answer: Mapping[str, Any] | None) -> dict[s
         str(operation.status): {"description": "Done", "headers": headers, "content": content}
     }
     if operation.tagged:
-        answers["304"] = {"description": "Unchanged since the ETag of If-None-Match"}
+        unchanged = "Unchanged since the ETag of If-None-Match"
+        answers["304"] = {"description": unchanged, "headers": _headers_of(*_ALWAYS, "ETag")}
     for status in sorted(statuses(operation)):
+        waits = status == 429 or (status == 409 and operation.repeatable)
         answers[str(status)] = {
             "description": (_EVERYWHERE | _MEANING)[status],
+            "headers": _headers_of("X-Request-Id", *(["Retry-After"] if waits else [])),
             "content": {MEDIA_TYPE: {"schema": {"$ref": REF.format(model=Problem.__name__)}}},
         }
     return answers
+
+
+def _headers_of(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def statuses(operation: Operation) -> set[int]:

@@ -40,7 +40,7 @@ from campaigns.frozen import frozen
 from campaigns.time.period import Period
 from web.api.campaigns import NAME
 from web.api.operations import CSV, JSON, XLSX, Call, FileAnswer, Operation
-from web.api.parameters import RUN, ZONE, choice, day, switch, text
+from web.api.parameters import RUN, ZONE, accepted, choice, day, switch, text
 from web.reports.html import report_html, summary_html
 
 if TYPE_CHECKING:
@@ -84,12 +84,11 @@ class _Asked:
 
 
 def _form(call: Call) -> str:
-    """By `format`, else the first known type of Accept, else JSON."""
+    """By `format`, else the known type that Accept wants most, else JSON."""
     if call.query["format"]:
         return str(call.query["format"])
     by_media = {media: form for form, media in FORMATS.items()}
-    wanted = (part.partition(";")[0].strip().lower() for part in call.accept.split(","))
-    return next((by_media[media] for media in wanted if media in by_media), "json")
+    return next((by_media[media] for media in accepted(call.accept) if media in by_media), "json")
 
 
 async def _report(call: Call, kind: str) -> Any:

@@ -16,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 from typing_extensions import TypedDict
 
-from app.views.answers.lists import LoadedList
+from app.views.answers.lists import LoadedList, Place
 from web.api.operations import FileAnswer, Operation, Versioned
 
 REF: Final = "#/components/schemas/{model}"
@@ -43,21 +43,6 @@ class Problem(TypedDict):
     """Each place that is wrong."""
     report: NotRequired[LoadedList]
     """With too-many-rejects: what was understood of the list, though nothing was loaded."""
-
-
-class Place(TypedDict):
-    detail: str
-    """What is wrong there."""
-    pointer: NotRequired[str]
-    """A JSON pointer into the body or the campaign file."""
-    parameter: NotRequired[str]
-    """The parameter of the address."""
-    code: NotRequired[str]
-    """Why the list cannot be read, as a code of the list reference."""
-    line: NotRequired[int]
-    """The line of the list."""
-    column: NotRequired[int | str]
-    """The column of the list, by its number or its name."""
 
 
 class DoneBefore(TypedDict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, NotRequired
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -30,6 +30,21 @@ from campaigns.states import CampaignState, JobState
 from storage.views.timelines import Moment, RejectHistory
 
 
+class Place(TypedDict):
+    detail: str
+    """What is wrong there."""
+    pointer: NotRequired[str]
+    """A JSON pointer into the body or the campaign file."""
+    parameter: NotRequired[str]
+    """The parameter of the address."""
+    code: NotRequired[str]
+    """Why the list cannot be read, as a code of the list reference."""
+    line: NotRequired[int]
+    """The line of the list."""
+    column: NotRequired[int | str]
+    """The column of the list, by its number or its name."""
+
+
 @frozen
 class FileProblem:
     """What is wrong with a campaign file, or missing."""
@@ -38,8 +53,8 @@ class FileProblem:
     """What is wrong, as a sentence."""
     hint: str
     """What to do about it; empty: nothing is known."""
-    errors: Sequence[Mapping[str, Any]]
-    """Each place that is wrong, as the errors of a problem document."""
+    errors: Sequence[Place]
+    """Each place that is wrong."""
 
 
 @frozen

@@ -31,6 +31,7 @@ from tests.support.paths import ROOT
 from tests.web.api.world import FILE, LIST, World
 from web.api.app import OPERATIONS
 from web.api.docs_page import ROUTES
+from web.api.openapi import document
 from web.pages.app import pages_app
 from web.server import serving
 
@@ -100,7 +101,7 @@ async def test_the_three_usual_jobs(world: World, tmp_path: Path, language: Lang
     assert "+447700900010" not in out
 
 
-async def test_every_operation_is_on_the_page(sqlite_engine: AsyncEngine) -> None:
+async def test_every_operation_and_every_key_is_on_the_page(sqlite_engine: AsyncEngine) -> None:
     settings = Settings("sqlite://")
     async with Browser(sqlite_engine, settings) as browser:
         browser.client._transport = type(browser.client._transport)(
@@ -113,5 +114,9 @@ async def test_every_operation_is_on_the_page(sqlite_engine: AsyncEngine) -> Non
         for operation in OPERATIONS:
             assert f"<code>{operation.path}</code>" in shown.text
             assert operation.summary in unescape(shown.text)
+        for name, schema in document()["components"]["schemas"].items():
+            for key, value in schema.get("properties", {}).items():
+                assert f"<code>{key}</code>" in shown.text
+                assert value["description"] in unescape(shown.text), f"{name}.{key}"
         assert "/api/docs" in (await browser.get("/settings/keys")).text
         assert (await browser.get("/api/docs/openapi.json")).json()["openapi"] == "3.1.0"
