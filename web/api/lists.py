@@ -19,9 +19,9 @@ from app.views.answers.lists import (
     LoadedList,
     PeopleOfCampaign,
     PersonTimeline,
-    Place,
     PreviewedMessage,
     Previews,
+    ProblemPlace,
     StoredFile,
 )
 from app.views.drafts.preflight import preflight
@@ -61,7 +61,9 @@ async def _put_file(call: Call) -> StoredFile:
     draft, is_new = await put_campaign_file(call.site.settings, call.path["name"], text, call.seen)
     # What is missing or wrong is no refusal: a file may be stored before it is complete.
     found = problem_of(draft.problem) if draft.problem else None
-    problem = FileProblem(found.detail, found.hint, cast("Sequence[Place]", found.errors)) if found else None
+    problem = (
+        FileProblem(found.detail, found.hint, cast("Sequence[ProblemPlace]", found.errors)) if found else None
+    )
     return StoredFile(draft.name, "created" if is_new else "replaced", draft.digest, problem is None, problem)
 
 

@@ -16,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 from typing_extensions import TypedDict
 
-from app.views.answers.lists import LoadedList, Place
+from app.views.answers.lists import LoadedList, ProblemPlace
 from web.api.operations import FileAnswer, Operation, Versioned
 
 REF: Final = "#/components/schemas/{model}"
@@ -39,7 +39,7 @@ class Problem(TypedDict):
     """What the log calls this call; the same as X-Request-Id."""
     hint: NotRequired[str]
     """What to do about it."""
-    errors: NotRequired[Sequence[Place]]
+    errors: NotRequired[Sequence[ProblemPlace]]
     """Each place that is wrong."""
     report: NotRequired[LoadedList]
     """With too-many-rejects: what was understood of the list, though nothing was loaded."""

@@ -30,7 +30,7 @@ from campaigns.states import CampaignState, JobState
 from storage.views.timelines import Moment, RejectHistory
 
 
-class Place(TypedDict):
+class ProblemPlace(TypedDict):
     detail: str
     """What is wrong there."""
     pointer: NotRequired[str]
@@ -53,7 +53,7 @@ class FileProblem:
     """What is wrong, as a sentence."""
     hint: str
     """What to do about it; empty: nothing is known."""
-    errors: Sequence[Place]
+    errors: Sequence[ProblemPlace]
     """Each place that is wrong."""
 
 
