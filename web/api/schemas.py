@@ -89,6 +89,9 @@ class _Described(GenerateJsonSchema):
     def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
         return _described(schema["cls"], super().typed_dict_schema(schema))
 
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        return {"type": "string", "format": "decimal", "pattern": r"^-?\d+\.\d{2,6}$"}
+
     def field_is_required(self, field: Any, *args: Any, **named: Any) -> bool:
         return field["type"] == "dataclass-field" or super().field_is_required(field, *args, **named)
 
