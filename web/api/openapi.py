@@ -57,8 +57,8 @@ _ALWAYS: Final = [name for name in _HEADERS if name not in ("Retry-After", "ETag
 def document() -> Mapping[str, Any]:
     """The whole document."""
     answered = [operation for operation in OPERATIONS if answer_of(operation) is not None]
-    answers, schemas = schemas_of([*map(answer_of, answered), Problem, DoneBefore])
-    by_id = dict(zip(map(identifier, answered), answers, strict=False))
+    (*answers, _, _), schemas = schemas_of([*map(answer_of, answered), Problem, DoneBefore])
+    by_id = dict(zip(map(identifier, answered), answers, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         made = _operation(operation, by_id.get(identifier(operation)), schemas)

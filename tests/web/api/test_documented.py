@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+import web.api
 from app.actions.api_keys import Scope
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
@@ -32,6 +33,7 @@ from tests.web.api.world import FILE, LIST, World
 from web.api.app import OPERATIONS
 from web.api.docs_page import ROUTES
 from web.api.openapi import document
+from web.api.problems import KINDS
 from web.pages.app import pages_app
 from web.server import serving
 
@@ -99,6 +101,16 @@ async def test_the_three_usual_jobs(world: World, tmp_path: Path, language: Lang
     assert "+447700900011" in out
     assert "131026" in out or "refused" in out
     assert "+447700900010" not in out
+
+
+def test_the_page_names_every_type_of_problem() -> None:
+    sources = [path.read_text("utf-8") for path in Path(web.api.__file__).parent.glob("*.py")]
+    literal = {kind for text in sources for kind in re.findall(r'Problem\(\s*\d+,\s*"([a-z-]+)"', text)}
+    of_addresses = {"method", "request"}
+    rows = re.findall(r"^\| (`.*?) \| \d", TEXT, re.MULTILINE)
+    listed = {kind for row in rows for kind in re.findall(r"`([a-z-]+)`", row)}
+    assert listed == literal | {kind for _, _, kind in KINDS} | of_addresses
+    assert len(literal) > 15
 
 
 async def test_every_operation_and_every_key_is_on_the_page(sqlite_engine: AsyncEngine) -> None:
