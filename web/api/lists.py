@@ -17,13 +17,12 @@ from app.views.answers.lists import (
     CheckedCampaign,
     FileProblem,
     LoadedList,
-    PeopleOfCampaign,
-    PersonTimeline,
     PreviewedMessage,
     Previews,
     ProblemPlace,
     StoredFile,
 )
+from app.views.answers.people import PeopleOfCampaign, PersonTimeline
 from app.views.drafts.preflight import preflight
 from app.views.message.sampling import Choice, preview_json, preview_messages, unshown_templates
 from app.views.people.people import Asked

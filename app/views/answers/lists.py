@@ -1,11 +1,10 @@
-"""A campaign's file and its list: what a check or a load found, previews, and the people of a campaign."""
+"""A campaign's file and its list: what a check or a load found, and previews."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import Literal, NotRequired
+from typing import NotRequired
 
 from typing_extensions import TypedDict
 
@@ -25,9 +24,7 @@ from campaigns.message.content import (
     Reaction,
     Template,
 )
-from campaigns.rules.names import Form
-from campaigns.states import CampaignState, JobState
-from storage.views.timelines import Moment, RejectHistory
+from campaigns.states import CampaignState
 
 
 class ProblemPlace(TypedDict):
@@ -252,151 +249,3 @@ class CheckedCampaign(LoadedList):
     """Why opt-outs, earlier messages and rate cards were not looked up; null: they were."""
     needs_approval: str | None
     """Why it will need an approval; null: it will not, or that is not known."""
-
-
-class PersonOfCampaign(TypedDict):
-    line: int
-    """Their line in the list."""
-    phone: str
-    """Their number; empty: they were erased."""
-    name: str
-    """Their name in the list; empty: it has none."""
-    state: JobState
-    """The state of their message."""
-    meaning: str
-    """Why it is in that state, as a sentence; empty: the state explains itself."""
-    reason: str | None
-    """The same as a reason of the reference; null: there is none."""
-    code: str | None
-    """The provider's code; null: it gave none."""
-    provider_text: str | None
-    """The provider's text; null: it gave none."""
-    held_by: str | None
-    """The rule that the message waits for; null: it does not wait for one."""
-    held_until: datetime | None
-    """Until when it waits; null: that is not known, or it does not wait."""
-    lane: str | None
-    """The sender, as account/sender; null: none is chosen yet."""
-    variant: str | None
-    """The variant; null: there are none."""
-    form: MessageType | None
-    """What kind of message was sent, such as text or template; null: none was sent."""
-    attempts: int
-    """Calls that were made to send it."""
-    provider_message_id: str | None
-    """The provider's id of the message; null: it gave none."""
-    cost: Decimal | Literal[""]
-    """What the provider charged; empty: it has not reported that."""
-    currency: str
-    """Of `cost`, three letters; empty: it is not known."""
-    updated_at: datetime | None
-    """When its state changed last; null: it has not."""
-
-
-class RejectedRow(TypedDict):
-    file: str
-    """The list's name."""
-    line: int
-    """The line on which the row begins."""
-    column: str | None
-    """The column that is wrong; null: the whole row."""
-    code: str
-    """Why it was rejected, as a code of the list reference."""
-    reason: str
-    """The same as a sentence."""
-    row: str
-    """The row as it is in the file."""
-
-
-class PeopleOfCampaign(TypedDict):
-    """A page of a campaign's people, or of its rejected rows."""
-
-    campaign: str
-    """Its name."""
-    run: int | None
-    """The number of their run; null: there was none yet."""
-    people: Sequence[PersonOfCampaign]
-    """The people; empty where rejected rows were asked for."""
-    rejected: Sequence[RejectedRow]
-    """The rejected rows; empty where they were not asked for."""
-    next: str | None
-    """Give it as `after` to get the next page; null: this is the last. A page may be empty and still have a next."""
-
-
-class ExpectedDecision(TypedDict):
-    decision: Literal["send", "wait", "skipped", "expired", "cancelled", "failed"]
-    """What the rules decide."""
-    because: str
-    """Why, as text."""
-    form: NotRequired[Form]
-    """With send: the form in which it is sent."""
-    price: NotRequired[str | None]
-    """With send: what it is expected to cost, such as `0.05 EUR`; null: no price is known."""
-    reason: NotRequired[str]
-    """Where it is not sent: the reason."""
-    at: NotRequired[datetime | None]
-    """Where it is not sent: when that is decided; null: that is not known."""
-    rule: NotRequired[str]
-    """With wait: the rule that holds it."""
-
-
-class PersonTimeline(TypedDict):
-    """What happened to one person in a campaign, and what comes next. Keys that are not required say more about a
-    message, and are there where the message has come so far."""
-
-    phone: str
-    """Their number, or the text of a rejected row."""
-    listed_as: NotRequired[str]
-    """What the list has in its place, if that is another."""
-    state: JobState | Literal["rejected"]
-    """The state of their message; rejected: the row was not accepted."""
-    reason: str | None
-    """Why it is in that state; null: there is no reason."""
-    code: str | None
-    """The provider's code, or that of a rejected row; null: there is none."""
-    held_by: str | None
-    """What the message waits for; null: it does not wait."""
-    rule: NotRequired[str]
-    """The same as the name of a rule."""
-    held_since: NotRequired[datetime | None]
-    """Since when; null: that is not known."""
-    held_until: NotRequired[datetime | None]
-    """Until when; null: until something happens or somebody acts."""
-    estimated_send_at: datetime | None
-    """When it is expected to be sent; null: that cannot be known, or it does not wait."""
-    assumes: NotRequired[Sequence[str]]
-    """What that time assumes."""
-    ahead: NotRequired[int | None]
-    """Messages of the same sender that go before it; null: that is not known."""
-    pace: NotRequired[str | None]
-    """The limit that sets the pace; null: none does."""
-    expected: NotRequired[ExpectedDecision | None]
-    """What the rules decide once nothing holds it; null: that cannot be known."""
-    meaning: NotRequired[str | None]
-    """What it waits for or why it ended, as a sentence; null: nothing is to explain."""
-    lane: NotRequired[str]
-    """The sender, as account/sender."""
-    run: NotRequired[datetime]
-    """The time of its run."""
-    runs: NotRequired[int]
-    """Runs that had a message to them."""
-    expires_at: NotRequired[datetime | None]
-    """Until when a waiting message is tried; null: it does not wait."""
-    next_run: NotRequired[datetime | None]
-    """When the campaign runs next; null: it does not, as far as is known."""
-    variant: NotRequired[str | None]
-    """The variant that they get; null: there are none."""
-    form: NotRequired[MessageType | None]
-    """What kind of message was sent, such as text or template; null: none was sent."""
-    price: NotRequired[str | None]
-    """What it was expected to cost, such as `0.05 EUR`; null: no price was known."""
-    cost: NotRequired[str | None]
-    """What the provider charged, such as `0.05 EUR`; null: it has not reported that."""
-    line: NotRequired[int | None]
-    """Their line in the list; null: it is deleted."""
-    source: NotRequired[str | None]
-    """The list's name; null: it is deleted."""
-    rejected_rows: Sequence[RejectHistory]
-    """Rows with that number that were rejected."""
-    timeline: Sequence[Moment]
-    """Everything that happened, the oldest first."""
