@@ -19,10 +19,15 @@ class Probe:
     """One answer. `sender` is None for the account as a whole."""
 
     account: str
+    """Its name."""
     sender: str | None
+    """Its sender; null: the account as a whole."""
     ok: bool
+    """Whether it works."""
     said: str
+    """What the provider answered, or why it does not work."""
     hint: str = ""
+    """What to do about it; empty: nothing."""
 
 
 @asynccontextmanager

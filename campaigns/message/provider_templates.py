@@ -25,6 +25,7 @@ class HeaderPart:
     kind: str
     """text, image, video, document, location, or another of the provider's."""
     text: str = ""
+    """Its text; empty: it is none."""
 
     def __post_init__(self) -> None:
         clean_fields(self, kind=LONGEST_NAME, text=LONGEST_TEXT)
@@ -35,7 +36,9 @@ class ButtonPart:
     kind: str
     """url, quick_reply, phone_number, copy_code, otp, or another of the provider's."""
     text: str = ""
+    """What it shows."""
     url: str = ""
+    """The address that it opens; empty: it opens none."""
 
     def __post_init__(self) -> None:
         clean_fields(self, kind=LONGEST_NAME, text=LONGEST_NAME, url=LONGEST_TEXT)
@@ -51,9 +54,13 @@ class TemplateParts:
     """What a template consists of, from top to bottom."""
 
     header: HeaderPart | None = None
+    """Its header; null: it has none."""
     body: str = ""
+    """Its text, with placeholders such as {{1}}."""
     footer: str = ""
+    """The line below; empty: it has none."""
     buttons: tuple[ButtonPart, ...] = ()
+    """Its buttons."""
     others: tuple[str, ...] = ()
     """Kinds of other parts, such as carousel."""
     cards: tuple[TemplateParts, ...] = ()

@@ -138,11 +138,17 @@ class Judged:
     """A group of failures and what to do with it."""
 
     state: JobState
+    """The state of its messages."""
     reason: str | None
+    """Why they are in it; null: no reason is recorded."""
     code: str | None
+    """The provider's code; null: it gave none."""
     count: int
+    """Messages."""
     again: Again | None
+    """How they are sent again; null: they are not."""
     why: str
+    """Why they are or are not, as a sentence."""
 
 
 @frozen

@@ -67,6 +67,7 @@ class Left:
     rule: str
     """As `held_by` of a message names it."""
     messages: int
+    """How many."""
     until: datetime | None
     """When the first of them is processed again; None: when a person has acted."""
 

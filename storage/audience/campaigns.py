@@ -82,13 +82,19 @@ class ImportLine:
     """One file that was loaded into a campaign."""
 
     source: str
+    """The file's name."""
     digest: str
     """SHA-256 of its bytes."""
     rows: int
+    """Its rows: accepted and rejected."""
     accepted: int
+    """Rows that became recipients."""
     rejected: int
+    """Rows that did not."""
     duplicates: int
+    """Those of the rejected whose number was there already."""
     created_at: datetime
+    """When it was loaded."""
 
 
 async def lock_name(connection: AsyncConnection, name: str) -> None:

@@ -25,10 +25,15 @@ class GotMessage:
     """A message that was, or may have been, sent; campaign and state are None if its job is purged."""
 
     at: datetime
+    """When."""
     campaign: str | None
+    """The campaign; null: its details are deleted."""
     lane: str
+    """The sender, as account/sender."""
     category: str
+    """marketing, utility, authentication or service."""
     state: str | None
+    """The state of the message; null: its details are deleted."""
 
 
 @frozen
@@ -36,13 +41,17 @@ class WroteMessage:
     """A message that the person sent."""
 
     at: datetime
+    """When."""
     account: str
+    """The account that received it."""
     lane: str | None
+    """The sender that received it, as account/sender; null: not known."""
     text: str | None
+    """What they wrote; null: nothing."""
     payload: str | None
-    """Payload or id of the button or list row that they pressed."""
+    """Payload or id of the button or list row that they pressed; None: they pressed none."""
     answers: str | None
-    """The provider's id of the message of ours that they answered."""
+    """The provider's id of the message of ours that they answered; None: of none."""
 
     @property
     def shown(self) -> str:

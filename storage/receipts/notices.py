@@ -25,10 +25,15 @@ BALANCE: Final = "balance"
 @frozen
 class NoticeRow:
     account: str
+    """The account that it is about."""
     kind: str
+    """What it is about, such as template; not_understood: webhooks that could not be read."""
     subject: str
+    """The template, number or other thing that it is about."""
     text: str
+    """What the provider reported."""
     at: datetime
+    """When."""
 
 
 @frozen

@@ -23,9 +23,11 @@ PAUSES: Final = 100
 @frozen
 class CampaignEvent:
     at: datetime
+    """When."""
     event: str
     """`budget`, `list`, or the state that the campaign came into by a pause or after it."""
     detail: str
+    """What changed, as text."""
 
 
 async def add_campaign_event(

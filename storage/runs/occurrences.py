@@ -17,10 +17,11 @@ SCHEDULED = runs.c.kind == "scheduled"
 @frozen
 class MissedRun:
     nominal_at: datetime
+    """Its time by the schedule."""
     reason: str
-    """late, overlap or list"""
+    """Why it was not launched: late, overlap (the run before still went on) or list (its list could not be read)."""
     detail: str | None = None
-    """What was wrong with its list."""
+    """What was wrong with its list; None: nothing."""
 
     @property
     def why(self) -> str:

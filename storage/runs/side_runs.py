@@ -21,17 +21,23 @@ class RunMessage:
     """What became of one message of a run."""
 
     phone: str
+    """The number."""
     lane: str
+    """The sender, as account/sender."""
     state: JobState
+    """Its state now."""
     reason: str | None
+    """Why it is in that state; null: no reason is recorded."""
     code: str | None
+    """The provider's code; null: it gave none."""
     held_by: str | None
-    """The rule that holds it."""
+    """The rule that holds it; None: none does."""
     detail: str | None
-    """The provider's text about its last call, or why its sender or its run is paused."""
+    """The provider's text about its last call, or why its sender or its run is paused; None: neither."""
     attempts: int = 0
     """Calls made."""
     run_paused: bool = False
+    """Whether its run is paused."""
 
 
 TICK = timedelta(milliseconds=1)

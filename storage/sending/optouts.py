@@ -44,12 +44,17 @@ class LogEntry:
     """One opt-out or opt-in."""
 
     phone: str
+    """The number."""
     action: Action
+    """out: opted out; in: opted in again."""
     scope: Scope
+    """Which messages it is about: marketing, or all."""
     at: datetime
+    """When."""
     source: str
     """Who or what reported it, such as `webhook:shop`."""
     evidence: str | None
+    """What shows it, such as the text that they wrote; null: nothing is stored."""
 
 
 _ENTRY: Final = tuple(optouts.c[name] for name in field_names(LogEntry))

@@ -28,13 +28,21 @@ _NEWEST: Final = 20_000
 @frozen
 class WorkerRow:
     name: str
+    """Its name."""
     kind: str
+    """runner, clock or worker."""
     host: str
+    """The machine's name."""
     pid: int
+    """Its process number there."""
     places: int | None
+    """How many senders it sends for at once; None: any number, or it does not send."""
     leads: bool
+    """Whether it keeps the schedule; of several clocks one does."""
     since: datetime
+    """When it started."""
     seen_at: datetime
+    """When it last showed that it is alive."""
 
 
 @frozen
@@ -42,13 +50,17 @@ class LaneView:
     """A lane as `drumbeat workers` shows it."""
 
     name: str
+    """The sender, as account/sender."""
     holder: str | None
+    """The process that sends for it; null: none does."""
     lease_until: datetime | None
+    """Until when that process holds it; null: none does."""
     paused: str | None
+    """Why it is paused; null: it is not."""
     backlog: int
     """Messages that are due, at most MOST."""
     lag_seconds: float | None
-    """For how long the one that waits longest has been due."""
+    """For how long the one that waits longest has been due; None: none is."""
     per_second: float
     """Calls begun, over the last few seconds."""
 

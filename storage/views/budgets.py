@@ -27,8 +27,11 @@ class BudgetUse:
     budget: str
     """`run 12`, `day 2026-12-01` or `month 2026-12`."""
     currency: str
+    """Of the amounts; three letters."""
     reserved: Decimal
+    """For messages whose cost is not known yet."""
     spent: Decimal
+    """What is charged."""
 
     @property
     def kind(self) -> str:

@@ -27,13 +27,21 @@ class CampaignStatus:
     """One campaign. `done` of `total` messages of its newest run need no more sending."""
 
     id: int
+    """Its number in the database."""
     name: str
+    """Its name."""
     state: CampaignState
+    """Its state now."""
     reason: str | None
+    """Why it is in that state; null: no reason is recorded."""
     next_at: datetime | None
+    """When its next run starts; null: no time is given."""
     done: int
+    """Messages of its newest run that need no more sending."""
     total: int
+    """Messages of its newest run."""
     in_doubt: int
+    """Messages of which nobody knows whether they have left."""
     awaiting: int
     """Messages on their way: their receipt may still come."""
     states: Mapping[JobState, int]

@@ -26,13 +26,19 @@ class RunLine:
     """One run of the campaign."""
 
     id: int
+    """Its number."""
     kind: str
     """scheduled, retry or test."""
     parent_id: int | None
+    """The run that a retry belongs to; null: it is no retry."""
     nominal_at: datetime
+    """Its time by the schedule."""
     state: RunState
+    """Its state now."""
     reason: str | None
+    """Why it is in that state; null: no reason is recorded."""
     jobs: int
+    """Its messages."""
     rejected: int
     """Rows of its list that were rejected; of side runs, none."""
 
@@ -42,7 +48,9 @@ class LanePause:
     """A paused lane."""
 
     lane: str
+    """The sender, as account/sender."""
     reason: str
+    """Why it is paused."""
     until: datetime | None
     """None: until its sender is well, or a person resumes it."""
 

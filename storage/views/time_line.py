@@ -28,6 +28,7 @@ class Stretch:
     """What happened from `at` until the next."""
 
     at: datetime
+    """When it begins."""
     sent: int
     """Messages that the provider accepted."""
     received: int

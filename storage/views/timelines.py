@@ -77,8 +77,11 @@ class Moment:
     """One thing that happened to a job, or concerns its person."""
 
     at: datetime
+    """When."""
     event: str
+    """What happened, such as `attempt 1` or `delivered`."""
     detail: str | None
+    """More about it; null: nothing more is known."""
     run: datetime | None = None
     """The nominal time of the run; None: it belongs to none."""
 
@@ -118,11 +121,17 @@ class RejectHistory:
     """A row that was not accepted."""
 
     line: int
+    """The line on which the row begins."""
     column: str | None
+    """The column that is wrong; null: the whole row."""
     code: str
+    """Why it was rejected, as a code of the list reference."""
     reason: str
+    """The same as a sentence."""
     source: str
+    """The list's name."""
     at: datetime
+    """When it was loaded."""
 
 
 _JOB: Final = (

@@ -22,7 +22,7 @@ from app.actions.steering import (
     set_budget,
 )
 from app.actions.testing import send_test
-from app.views.answers import (
+from app.views.answers.campaigns import (
     Approved,
     Backfilled,
     BudgetChanged,
@@ -31,13 +31,16 @@ from app.views.answers import (
     Cloned,
     ComingRuns,
     Done,
+    EstimatedCampaign,
     ListedCampaign,
     Resolved,
     Resumed,
     Retried,
+    ShownCampaign,
     Started,
     Tested,
 )
+from app.views.answers.variants import VariantTest
 from app.views.campaigns.campaign_list import campaign_page
 from app.views.campaigns.estimates import estimate_campaign, estimate_json
 from app.views.campaigns.overview import campaign_overview, campaign_version
@@ -56,7 +59,9 @@ FEW: Final = 50
 class Pause(Body):
     """Why it is paused."""
 
-    reason: str = Field(default="paused by the API", min_length=1, max_length=200)
+    reason: str = Field(
+        default="paused by the API", min_length=1, max_length=200, description="shown beside the campaign"
+    )
 
 
 class Start(Body):
@@ -65,14 +70,16 @@ class Start(Body):
     at: str | None = Field(
         default=None, description="such as 2026-12-01T09:00, in the campaign's zone", max_length=40
     )
-    now: bool = False
+    now: bool = Field(default=False, description="at once, whatever its schedule; not with `at`")
     timezone: str | None = Field(default=None, description="the zone of `at`", max_length=60)
 
 
 class Resolve(Body):
     """What becomes of the messages in doubt."""
 
-    action: Literal["resend", "give-up"]
+    action: Literal["resend", "give-up"] = Field(
+        description="send them again, which may be a second copy; or give them up, so that they count as cancelled"
+    )
     phones: list[str] | None = Field(
         default=None, min_length=1, max_length=1_000, description="only the messages to these numbers"
     )
@@ -81,38 +88,42 @@ class Resolve(Body):
 class Retry(Body):
     """Who else is retried than those whose failure may be temporary."""
 
-    expired: bool = False
-    given_up: bool = False
+    expired: bool = Field(default=False, description="also those whose time ran out")
+    given_up: bool = Field(default=False, description="also those in doubt that were given up")
 
 
 class Winner(Body):
     """The variant that the others get."""
 
-    variant: str = Field(max_length=100)
+    variant: str = Field(max_length=100, description="its name in the campaign file")
 
 
 class Budget(Body):
     """The new budget, in the campaign's currency."""
 
     amount: str = Field(description='such as "40.00"', max_length=30)
-    per: Literal["run", "day", "month"] = "run"
+    per: Literal["run", "day", "month"] = Field(default="run", description="which of its budgets")
 
 
 class Clone(Body):
     """The copy; it is a draft, unless a time is given."""
 
-    name: str = Field(max_length=80)
-    at: str | None = Field(default=None, max_length=40)
-    now: bool = False
-    timezone: str | None = Field(default=None, max_length=60)
+    name: str = Field(max_length=80, description="of the copy")
+    at: str | None = Field(
+        default=None, max_length=40, description="such as 2026-12-01T09:00, in the campaign's zone"
+    )
+    now: bool = Field(default=False, description="start it at once; not with `at`")
+    timezone: str | None = Field(default=None, max_length=60, description="the zone of `at`")
 
 
 class Test(Body):
     """Where the message goes, and from which row of the list it is filled."""
 
     to: list[str] = Field(min_length=1, max_length=20, description="numbers with their plus")
-    line: int | None = Field(default=None, ge=1, le=2**31)
-    variant: str | None = Field(default=None, max_length=100)
+    line: int | None = Field(
+        default=None, ge=1, le=2**31, description="the line of the list; without it, the first recipient"
+    )
+    variant: str | None = Field(default=None, max_length=100, description="without it, the first")
 
 
 class Backfill(Body):
@@ -135,7 +146,7 @@ async def _list(call: Call) -> Campaigns:
     return Campaigns([ListedCampaign(**each) for each in found.json], found.older)
 
 
-async def _show(call: Call) -> Any:
+async def _show(call: Call) -> Versioned[ShownCampaign]:
     name = call.path["name"]
     async with snapshot(call.site.engine) as connection:
         found = await campaign_overview(connection, call.site.settings, name, call.site.now())
@@ -148,7 +159,7 @@ async def _next(call: Call) -> ComingRuns:
         return ComingRuns(**found.json)
 
 
-async def _estimate(call: Call) -> Any:
+async def _estimate(call: Call) -> EstimatedCampaign:
     name = call.path["name"]
     async with snapshot(call.site.engine) as connection:
         found = await estimate_campaign(connection, name, call.site.settings, now=call.site.now)
@@ -204,13 +215,13 @@ async def _retry(call: Call) -> Retried:
     return Retried(name, "retry", made.run_id, made.retried, made.groups)
 
 
-async def _experiment(call: Call) -> Any:
+async def _experiment(call: Call) -> VariantTest:
     name = call.path["name"]
     async with snapshot(call.site.engine) as connection:
         return experiment_json(name, await experiment_status(connection, name))
 
 
-async def _winner(call: Call) -> Any:
+async def _winner(call: Call) -> VariantTest:
     await choose_winner(call.site.engine, call.path["name"], call.body.variant)
     return await _experiment(call)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal, cast, get_args
+from typing import Final, Literal, cast, get_args
 
 from pydantic import Field
 
@@ -12,7 +12,14 @@ from app.actions.contacts import link_user_id, number_of, record_preference
 from app.actions.drafts.lists import LARGEST
 from app.actions.personal_data import erase_person, export_person
 from app.actions.preference_files import import_sent, rejects_of
-from app.views.answers import Linked, Recorded
+from app.views.answers.people import (
+    ErasedPerson,
+    ExportedPerson,
+    ImportedPreferences,
+    Linked,
+    Recorded,
+    ShownPerson,
+)
 from app.views.people.contacts import OptedOutPage, opted_out_page, person_overview
 from app.wiring.databases import snapshot
 from campaigns.intake.model import IntakeOptions
@@ -33,15 +40,17 @@ class Preference(Body):
     scope: Literal["all", "marketing"] | None = Field(
         default=None, description="without it: marketing for an opt-out, all for an opt-in"
     )
-    source: str = Field(default="api", max_length=200)
-    evidence: str | None = Field(default=None, max_length=2_000)
+    source: str = Field(default="api", max_length=200, description="who or what reported it")
+    evidence: str | None = Field(
+        default=None, max_length=2_000, description="what shows it, such as the text that they wrote"
+    )
 
 
 class Link(Body):
     """Whose number a provider's user id is."""
 
     account: str = Field(max_length=200, description="the account whose webhooks name the user id")
-    user_id: str = Field(max_length=200)
+    user_id: str = Field(max_length=200, description="as the webhooks of that account name the person")
 
 
 async def _list(call: Call) -> OptedOutPage:
@@ -53,7 +62,7 @@ def _phone(call: Call) -> str:
     return number_of(call.path["phone"], call.query["default_country"])
 
 
-async def _show(call: Call) -> Any:
+async def _show(call: Call) -> ShownPerson:
     phone = _phone(call)
     async with snapshot(call.site.engine) as connection:
         found = await person_overview(connection, phone, call.site.settings.caps, call.site.now())
@@ -84,7 +93,7 @@ async def _link(call: Call) -> Linked:
     return Linked(phone, user_id, account, [entry.scope for entry in out])
 
 
-async def _import(call: Call) -> Any:
+async def _import(call: Call) -> ImportedPreferences:
     path, given = cast("Path", call.file), call.query
     action: Action = "in" if given["action"] == "in" else "out"
     options = IntakeOptions(
@@ -107,21 +116,23 @@ async def _import(call: Call) -> Any:
         for each in found.first_rejects
     ]
     address = token and f"/api/v1{REJECTS.format(file=f'{token}{ENDING}')}"
-    return {**found.json, "rejects_file": address, "first_rejects": first}
+    return cast("ImportedPreferences", {**found.json, "rejects_file": address, "first_rejects": first})
 
 
-async def _get_rejects(call: Call) -> Any:
+async def _get_rejects(call: Call) -> FileAnswer:
     token = call.path["file"].removesuffix(ENDING)
     found = await rejects_of(call.site.engine, call.site.settings, token)
     return FileAnswer(f"{CSV}; charset=utf-8", found, "opt-outs.rejects.csv")
 
 
-async def _export(call: Call) -> Any:
-    return await export_person(call.site.engine, _phone(call), call.site.now())
+async def _export(call: Call) -> ExportedPerson:
+    found = await export_person(call.site.engine, _phone(call), call.site.now())
+    return cast("ExportedPerson", found)
 
 
-async def _erase(call: Call) -> Any:
-    return (await erase_person(call.site.engine, _phone(call), call.site.now())).json
+async def _erase(call: Call) -> ErasedPerson:
+    found = await erase_person(call.site.engine, _phone(call), call.site.now())
+    return cast("ErasedPerson", found.json)
 
 
 SCOPE: Final = choice("scope", "Which messages.", SCOPES)

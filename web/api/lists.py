@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from app.actions.api_keys import Scope
 from app.actions.drafts.drafts import LARGEST_FILE, open_draft
 from app.actions.drafts.lists import LARGEST
 from app.actions.drafts.loading import delete_campaign_file, load_list, put_campaign_file, rejects_file
 from app.actions.loading import Flags, Loaded, TooManyRejects
-from app.views.answers import Done, FileProblem, StoredFile
+from app.views.answers.campaigns import Done
+from app.views.answers.lists import (
+    CheckedCampaign,
+    FileProblem,
+    LoadedList,
+    PreviewedMessage,
+    Previews,
+    ProblemPlace,
+    StoredFile,
+)
+from app.views.answers.people import PeopleOfCampaign, PersonTimeline
 from app.views.drafts.preflight import preflight
 from app.views.message.sampling import Choice, preview_json, preview_messages, unshown_templates
 from app.views.people.people import Asked
@@ -36,7 +47,7 @@ PREVIEWS: Final = ("first", "line", "random", "longest", "missing")
 PEOPLE: Final = ("state", "rule", "code", "reason", "text", "search")
 
 
-async def _get_file(call: Call) -> Any:
+async def _get_file(call: Call) -> FileAnswer:
     draft = await open_draft(call.site.settings, call.path["name"])
     return FileAnswer(TOML, draft.text.encode(), tag=draft.digest)
 
@@ -49,7 +60,9 @@ async def _put_file(call: Call) -> StoredFile:
     draft, is_new = await put_campaign_file(call.site.settings, call.path["name"], text, call.seen)
     # What is missing or wrong is no refusal: a file may be stored before it is complete.
     found = problem_of(draft.problem) if draft.problem else None
-    problem = FileProblem(found.detail, found.hint, found.errors) if found else None
+    problem = (
+        FileProblem(found.detail, found.hint, cast("Sequence[ProblemPlace]", found.errors)) if found else None
+    )
     return StoredFile(draft.name, "created" if is_new else "replaced", draft.digest, problem is None, problem)
 
 
@@ -58,17 +71,17 @@ async def _delete_file(call: Call) -> Done:
     return Done(call.path["name"], "deleted")
 
 
-async def _check(call: Call) -> Any:
+async def _check(call: Call) -> CheckedCampaign:
     draft = await open_draft(call.site.settings, call.path["name"])
     flags = Flags(rejects=draft.folder / ".list" / "rejected-000000000000.csv")
     try:
         found = await preflight(call.site.settings, draft.path, flags)
     except TooManyRejects as error:
         raise _too_many(call, error) from error
-    return {**found.json, **_rejects(call, found.loaded)}
+    return cast("CheckedCampaign", {**found.json, **_rejects(call, found.loaded)})
 
 
-async def _put_list(call: Call) -> Any:
+async def _put_list(call: Call) -> LoadedList:
     try:
         loaded = await load_list(
             call.site.engine,
@@ -80,7 +93,7 @@ async def _put_list(call: Call) -> Any:
         )
     except TooManyRejects as error:
         raise _too_many(call, error) from error
-    return {**loaded.json, **_rejects(call, loaded)}
+    return cast("LoadedList", {**loaded.json, **_rejects(call, loaded)})
 
 
 def _too_many(call: Call, error: TooManyRejects) -> Problem:
@@ -97,7 +110,7 @@ def _rejects(call: Call, loaded: Loaded) -> dict[str, Any]:
     return {"rejects_file": place and f"/api/v1/campaigns/{name}/rejects/{place.name}"}
 
 
-async def _get_rejects(call: Call) -> Any:
+async def _get_rejects(call: Call) -> FileAnswer:
     site, name = call.site, call.path["name"]
     found = await rejects_file(site.engine, site.settings, name, call.path["file"])
     return FileAnswer(f"{CSV}; charset=utf-8", found, found.name)
@@ -108,7 +121,7 @@ def _file(call: Call) -> Path:
     return call.file
 
 
-async def _preview(call: Call) -> Any:
+async def _preview(call: Call) -> Previews:
     name, site = call.path["name"], call.site
     given = {option: call.query[option] for option in PREVIEWS if call.query[option] is not None}
     if len(given) > 1:
@@ -124,23 +137,24 @@ async def _preview(call: Call) -> Any:
     async with snapshot(site.engine) as connection:
         found = await preview_messages(connection, name, Choice(option), count, call.query["seed"] or 0)
         unshown = await unshown_templates(connection, site.settings, name)
-    messages = [message for each in found for message in preview_json(each)]
+    messages = [cast("PreviewedMessage", message) for each in found for message in preview_json(each)]
     return {"campaign": name, "messages": messages, "templates_not_shown": unshown}
 
 
-async def _people(call: Call) -> Any:
+async def _people(call: Call) -> PeopleOfCampaign:
     filters = {key: call.query[key] or "" for key in PEOPLE}
     asked = Asked.of({**filters, "run": str(call.query["run"] or "")})
     after, size = call.query["after"] or "", call.query["limit"] or 50
-    return await people_list(call.site.engine, call.path["name"], asked, after, size, now=call.site.now)
+    found = await people_list(call.site.engine, call.path["name"], asked, after, size, now=call.site.now)
+    return cast("PeopleOfCampaign", found)
 
 
-async def _why(call: Call) -> Any:
+async def _why(call: Call) -> PersonTimeline:
     async with snapshot(call.site.engine) as connection:
         found = await recipient_timeline(
             connection, call.site.settings, call.path["name"], call.path["phone"], now=call.site.now
         )
-    return found.json
+    return cast("PersonTimeline", found.json)
 
 
 _OF_PREVIEW: Final = (

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from functools import partial
-from typing import Any, Final, get_type_hints
-
-from pydantic import TypeAdapter
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
 
 from web.api.app import OPERATIONS, PREFIX
 from web.api.operations import JSON, REPEAT, Again, Operation
 from web.api.problems import MEDIA_TYPE
+from web.api.schemas import REF, DoneBefore, Problem, answer_of, schemas_of
 
 VERSION: Final = "1"
 _EVERYWHERE: Final = {
@@ -37,8 +37,6 @@ _AGAIN: Final = {
     Again.SAME: "Cut off and called again, it goes on where it stopped; what is done already stays as it is.",
     Again.UNKNOWN: "Cut off and called again, it is not done again: look first whether it was done.",
 }
-_REF: Final = "#/components/schemas/{model}"
-_BEFORE: Final = "DoneBefore"
 _BYTES: Final = {"type": "string", "format": "binary"}
 _NUMBER: Final = {"schema": {"type": "integer"}}
 _HEADERS: Final[dict[str, Any]] = {
@@ -46,15 +44,25 @@ _HEADERS: Final[dict[str, Any]] = {
     "RateLimit-Limit": {"description": "Calls of the key in a minute", **_NUMBER},
     "RateLimit-Remaining": {"description": "Calls that are left in it", **_NUMBER},
     "RateLimit-Reset": {"description": "Seconds until it ends", **_NUMBER},
+    "Retry-After": {"description": "Seconds after which the same call may succeed", **_NUMBER},
+    "ETag": {
+        "description": "Changes with the answer; for If-None-Match and If-Match",
+        "schema": {"type": "string"},
+    },
 }
+_ALWAYS: Final = [name for name in _HEADERS if name not in ("Retry-After", "ETag")]
 
 
-def document() -> dict[str, Any]:
+@cache
+def document() -> Mapping[str, Any]:
     """The whole document."""
+    answered = [operation for operation in OPERATIONS if answer_of(operation) is not None]
+    (*answers, _, _), schemas = schemas_of([*map(answer_of, answered), Problem, DoneBefore])
+    by_id = dict(zip(map(identifier, answered), answers, strict=True))
     paths: dict[str, dict[str, Any]] = {}
-    schemas: dict[str, Any] = {"Problem": _problem_schema()}
     for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
+        made = _operation(operation, by_id.get(identifier(operation)), schemas)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = made
     return {
         "openapi": "3.1.0",
         "info": {
@@ -75,21 +83,25 @@ def document() -> dict[str, Any]:
     }
 
 
-def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(
+    operation: Operation, answer: Mapping[str, Any] | None, schemas: dict[str, Any]
+) -> dict[str, Any]:
     made: dict[str, Any] = {
         "operationId": identifier(operation),
         "summary": operation.summary,
         "description": _description(operation),
         "tags": [_room(operation)],
         "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_headers(operation)],
-        "responses": _responses(operation, schemas),
+        "responses": _responses(operation, answer),
     }
     if operation.body is not None:
-        schema = operation.body.model_json_schema(ref_template=_REF)
-        schemas[operation.body.__name__] = schema
+        name = operation.body.__name__
+        schema = operation.body.model_json_schema(ref_template=REF)
+        if schemas.setdefault(name, schema) != schema:
+            raise TypeError(f"an answer and a body are both named {name}")
         made["requestBody"] = {
             "required": any(field.is_required() for field in operation.body.model_fields.values()),
-            "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{operation.body.__name__}"}}},
+            "content": {JSON: {"schema": {"$ref": REF.format(model=name)}}},
         }
     if operation.file is not None:
         content = {
@@ -120,7 +132,17 @@ def _description(operation: Operation) -> str:
     return " ".join(parts)
 
 
-_PERSON: Final = "A number, such as +447700900010, or a user id as user:ACCOUNT/ID."
+_PATH: Final = {
+    "phone": "A number, such as +447700900010, or a user id as user:ACCOUNT/ID.",
+    "id": "The session's id at the gateway.",
+    "account": "The account's name in the settings.",
+    "file": "The end of the address that `rejects_file` gives.",
+}
+_NAME: Final = {
+    "campaigns": "The campaign's name.",
+    "templates": "The template's name.",
+    "rates": "The card's name.",
+}
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -129,7 +151,7 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            **({"description": _PERSON} if name == "phone" else {}),
+            "description": _PATH.get(name) or _NAME[_room(operation)],
             "schema": {"type": "string", "minLength": 1},
         }
         for name in re.findall(r"{(\w+)}", operation.path)
@@ -167,23 +189,29 @@ def _header(name: str, description: str, schema: dict[str, Any] | None = None) -
     return {"name": name, "in": "header", "required": False, "description": description, "schema": shape}
 
 
-def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
-    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
-    if operation.tagged:
-        headers["ETag"] = {"schema": {"type": "string"}}  # type: ignore[dict-item]
-    answer = _answer(operation, schemas)
+def _responses(operation: Operation, answer: Mapping[str, Any] | None) -> dict[str, Any]:
+    headers = _headers_of(*_ALWAYS, *(["ETag"] if operation.tagged else []))
+    if answer is not None and operation.repeatable and operation.again is Again.MARKED:
+        answer = {"anyOf": [answer, {"$ref": REF.format(model=DoneBefore.__name__)}]}
     content = {media: {"schema": answer if media == JSON else dict(_BYTES)} for media in operation.media}
     answers: dict[str, Any] = {
         str(operation.status): {"description": "Done", "headers": headers, "content": content}
     }
     if operation.tagged:
-        answers["304"] = {"description": "Unchanged since the ETag of If-None-Match"}
+        unchanged = "Unchanged since the ETag of If-None-Match"
+        answers["304"] = {"description": unchanged, "headers": _headers_of(*_ALWAYS, "ETag")}
     for status in sorted(statuses(operation)):
+        waits = status == 429 or (status == 409 and operation.repeatable)
         answers[str(status)] = {
             "description": (_EVERYWHERE | _MEANING)[status],
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "headers": _headers_of("X-Request-Id", *(["Retry-After"] if waits else [])),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": REF.format(model=Problem.__name__)}}},
         }
     return answers
+
+
+def _headers_of(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def statuses(operation: Operation) -> set[int]:
@@ -198,45 +226,3 @@ def statuses(operation: Operation) -> set[int]:
     if operation.method != "GET" and not operation.compares:
         found.add(400)
     return found
-
-
-def _answer(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schema of what the operation's handler returns, by its annotation; those of its parts are put into `schemas`.
-    Empty where the annotation names no type."""
-    handle: Any = operation.handle.func if isinstance(operation.handle, partial) else operation.handle
-    returned = get_type_hints(handle)["return"]
-    if returned is Any:
-        return {}
-    made = TypeAdapter(returned).json_schema(mode="serialization", ref_template=_REF)
-    for name, part in {**made.pop("$defs", {}), returned.__name__: made}.items():
-        if schemas.setdefault(name, part) != part:
-            raise TypeError(f"two types of the API's answers are named {name}")
-    answer = {"$ref": _REF.format(model=returned.__name__)}
-    if not operation.repeatable or operation.again is not Again.MARKED:
-        return answer
-    schemas[_BEFORE] = _before_schema()
-    return {"anyOf": [answer, {"$ref": _REF.format(model=_BEFORE)}]}
-
-
-def _before_schema() -> dict[str, Any]:
-    """The answer to a call that was done before, and whose own answer was lost: what it is about, and this."""
-    return {"type": "object", "required": ["done"], "properties": {"done": {"const": "before"}}}
-
-
-def _problem_schema() -> dict[str, Any]:
-    text = {"type": "string"}
-    return {
-        "type": "object",
-        "required": ["type", "title", "status", "detail", "instance", "request_id"],
-        "properties": {
-            "type": text,
-            "title": text,
-            "status": {"type": "integer"},
-            "detail": text,
-            "instance": text,
-            "request_id": text,
-            "hint": text,
-            "errors": {"type": "array", "items": {"type": "object"}},
-            "report": {"type": "object"},
-        },
-    }

@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from app.actions.api_keys import Caller, Scope
 from campaigns.frozen import frozen
 from web.pages.site import Site
+
+T = TypeVar("T")
 
 JSON: Final = "application/json"
 REPEAT: Final = "Idempotency-Key"
@@ -104,10 +106,10 @@ class FileAnswer:
 
 
 @frozen
-class Versioned:
+class Versioned(Generic[T]):
     """An answer's JSON, and what If-Match may name of it: it stays while only the progress changes."""
 
-    json: Any
+    json: T
     version: str
 
 
@@ -121,7 +123,7 @@ class Operation:
     summary: str
     scope: Scope
     handle: Callable[[Call], Awaitable[Any]]
-    """Returns what the answer's JSON is made of, or a FileAnswer."""
+    """Returns what the answer's JSON is made of, or a FileAnswer. The type that it names is the JSON's schema."""
     command: str = ""
     """The command that does the same; empty: there is none."""
     act: str = ""
@@ -137,6 +139,8 @@ class Operation:
     """Whether If-Match is compared with the campaign as it is."""
     media: Sequence[str] = (JSON,)
     """What the answer may be."""
+    answer: Any = None
+    """The type of its JSON; None: the one that the handler names."""
     problems: Sequence[int] = field(default=(404, 422))
     """Statuses of the problems that the use case may meet."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final
@@ -50,6 +51,21 @@ def _day(text: str) -> date:
 
 def _yes(text: str) -> bool:
     return one_of(("true", "false"))(text) == "true"
+
+
+def accepted(header: str) -> list[str]:
+    """The media types of an Accept, the most wanted first; without those of `q=0`."""
+    wanted: list[tuple[float, str]] = []
+    for part in header.lower().split(","):
+        media, *given = (each.strip() for each in part.split(";"))
+        quality = next((_quality(each[2:]) for each in given if each.startswith("q=")), 1.0)
+        wanted += [(quality, media)] if quality else []
+    return [media for _, media in sorted(wanted, key=lambda each: -each[0])]
+
+
+def _quality(text: str) -> float:
+    """What cannot be read counts as 1."""
+    return float(text) if re.fullmatch(r"[01](\.\d{0,3})?", text) else 1.0
 
 
 def number(name: str, description: str, least: int = 1, most: int = BIG) -> Query:

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from app.actions.api_keys import Scope
 from app.actions.rates import import_card, read_card_file
-from app.views.answers import ImportedCard, ListedCard, ListedCards
+from app.views.answers.operators import CardsOfName, ImportedCard, ListedCards
 from app.views.operators.rates import cards_json, cards_named, imported_json, line_json, list_cards
 from app.wiring.databases import snapshot
 from campaigns.bounded_files import MAX_WHOLE_BYTES
@@ -30,10 +30,10 @@ def _matching(pattern: str, what: str) -> Any:
 
 async def _list(call: Call) -> ListedCards:
     async with snapshot(call.site.engine) as connection:
-        return ListedCards([ListedCard(**line_json(line)) for line in await list_cards(connection)])
+        return {"cards": [line_json(line) for line in await list_cards(connection)]}
 
 
-async def _show(call: Call) -> Any:
+async def _show(call: Call) -> CardsOfName:
     name = call.path["name"]
     async with snapshot(call.site.engine) as connection:
         return cards_json(name, await cards_named(connection, name))
@@ -45,7 +45,7 @@ async def _import(call: Call) -> ImportedCard:
     rates = await asyncio.to_thread(read_card_file, path, given["currency"], given["sheet"])
     card = RateCard(0, given["name"], begins, given["currency"], given["source"], rates)
     replaced = await import_card(call.site.engine, card, now=call.site.now)
-    return ImportedCard(**imported_json(card, replaced))
+    return imported_json(card, replaced)
 
 
 OPERATIONS: Final = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from app.actions.api_keys import Scope
+from app.views.answers.reports import (
+    CostReport,
+    DeliveryReport,
+    FailuresReport,
+    FunnelReport,
+    Recipient,
+)
+from app.views.answers.summary import ComparisonReport, SummaryReport
+from app.views.answers.variants import VariantsReport
 from app.views.reports.comparison import compare_campaigns
 from app.views.reports.cost_report import cost_report
 from app.views.reports.exports import write_csv
@@ -31,7 +40,7 @@ from campaigns.frozen import frozen
 from campaigns.time.period import Period
 from web.api.campaigns import NAME
 from web.api.operations import CSV, JSON, XLSX, Call, FileAnswer, Operation
-from web.api.parameters import RUN, ZONE, choice, day, switch, text
+from web.api.parameters import RUN, ZONE, accepted, choice, day, switch, text
 from web.reports.html import report_html, summary_html
 
 if TYPE_CHECKING:
@@ -75,12 +84,11 @@ class _Asked:
 
 
 def _form(call: Call) -> str:
-    """By `format`, else the first known type of Accept, else JSON."""
+    """By `format`, else the known type that Accept wants most, else JSON."""
     if call.query["format"]:
         return str(call.query["format"])
     by_media = {media: form for form, media in FORMATS.items()}
-    wanted = (part.partition(";")[0].strip().lower() for part in call.accept.split(","))
-    return next((by_media[media] for media in wanted if media in by_media), "json")
+    return next((by_media[media] for media in accepted(call.accept) if media in by_media), "json")
 
 
 async def _report(call: Call, kind: str) -> Any:
@@ -177,7 +185,7 @@ RANGE: Final = (RUN, SINCE, UNTIL, ZONE)
 
 
 def _operation(
-    kind: str, summary: str, handle: Any, query: Any = RANGE, form: Any = FORMAT, act: str = ""
+    kind: str, summary: str, answer: Any, handle: Any, query: Any = RANGE, form: Any = FORMAT, act: str = ""
 ) -> Operation:
     return Operation(
         "GET",
@@ -189,19 +197,21 @@ def _operation(
         act,
         query=(form, *query),
         media=[FORMATS[name] for name in form.schema["enum"]],
+        answer=answer,
     )
 
 
 OPERATIONS: Final = [
-    _operation("summary", "The whole result", _summary),
-    _operation("delivery", "The outcome of every row", partial(_report, kind="delivery")),
-    _operation("cost", "What the provider charged", partial(_report, kind="cost")),
-    _operation("failures", "Who was not reached, and why", partial(_report, kind="failures")),
-    _operation("funnel", "How many rows got how far", partial(_report, kind="funnel")),
-    _operation("variants", "The variants of the newest run", _variants, (ZONE,)),
+    _operation("summary", "The whole result", SummaryReport, _summary),
+    _operation("delivery", "The outcome of every row", DeliveryReport, partial(_report, kind="delivery")),
+    _operation("cost", "What the provider charged", CostReport, partial(_report, kind="cost")),
+    _operation("failures", "Who was not reached, and why", FailuresReport, partial(_report, kind="failures")),
+    _operation("funnel", "How many rows got how far", FunnelReport, partial(_report, kind="funnel")),
+    _operation("variants", "The variants of the newest run", VariantsReport, _variants, (ZONE,)),
     _operation(
         "recipients",
         "Every recipient, in the order of the file",
+        Sequence[Recipient],
         _recipients,
         (*RANGE, switch("not_reached", "Only those who were not reached; as CSV with their list's columns.")),
         RECIPIENT_FORMAT,
@@ -216,5 +226,6 @@ OPERATIONS: Final = [
         "report compare",
         query=(FORMAT, NAMES, SINCE, UNTIL, ZONE),
         media=list(FORMATS.values()),
+        answer=ComparisonReport,
     ),
 ]

@@ -18,18 +18,19 @@ from app.actions.sessions import (
     session_qr_code,
     show_session,
 )
-from app.views.answers import (
+from app.views.answers.campaigns import StatusOfAll
+from app.views.answers.operators import (
     Adapters,
     Answers,
+    Balances,
     CreatedSession,
     Deleted,
+    Limits,
     Notices,
     QrCode,
     Reconciled,
     ShownSession,
     ShownSessions,
-    StatusOfAll,
-    StatusOfCampaign,
 )
 from app.views.campaigns.status import status
 from app.views.operators.balances import left_on
@@ -48,13 +49,12 @@ _ELSEWHERE: Final = (404, 422, 502)
 class Reconcile(Body):
     """Whose messages are asked about; without it, those of all accounts."""
 
-    account: str | None = Field(default=None, max_length=200)
+    account: str | None = Field(default=None, max_length=200, description="its name in the settings")
 
 
 async def _status(call: Call) -> StatusOfAll:
     async with snapshot(call.site.engine) as connection:
-        found = (await status(connection, call.site.settings, call.site.now())).json
-    return StatusOfAll(**{**found, "campaigns": [StatusOfCampaign(**each) for each in found["campaigns"]]})
+        return (await status(connection, call.site.settings, call.site.now())).json
 
 
 async def _workers(call: Call) -> ProcessStatus:
@@ -74,12 +74,12 @@ async def _check(call: Call) -> Answers:
     return Answers([each for name in _accounts(call) for each in await probe(settings, name)])
 
 
-async def _balance(call: Call) -> Any:
+async def _balance(call: Call) -> Balances:
     found = [await left_on(call.site.settings, name, call.site.now) for name in _accounts(call)]
     return {"balances": [left.json for left in found]}
 
 
-async def _limits(call: Call) -> Any:
+async def _limits(call: Call) -> Limits:
     found = [row for name in _accounts(call) for row in await shown_limits(call.site.settings, name)]
     return {"limits": [row.json for row in found]}
 

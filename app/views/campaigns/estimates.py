@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from app.wiring.settings import Settings
 from campaigns.time.clock import Now, utc_now
+from scheduler.forecast import forecast
 from scheduler.forecast.estimate import estimate
-from scheduler.forecast.forecast import CostRange, Estimate
+from scheduler.forecast.forecast import Estimate
 from storage.audience.campaigns import require
 from storage.database.engine import Connection
+
+if TYPE_CHECKING:
+    from app.views.answers.campaigns import CostLine, EstimatedCampaign, EstimatedCosts
 
 
 async def estimate_campaign(
@@ -32,9 +36,10 @@ async def estimate_campaign(
     )
 
 
-def estimate_json(name: str, found: Estimate) -> dict[str, Any]:
+def estimate_json(name: str, found: Estimate) -> EstimatedCampaign:
     """As `campaign estimate --json` prints it."""
     totals = [{"currency": total.currency, "low": total.low, "high": total.high} for total in found.totals()]
+    costs = cast("EstimatedCosts", totals[0] if len(totals) == 1 else {"totals": totals})
     return {
         "campaign": name,
         "at": found.at,
@@ -45,7 +50,7 @@ def estimate_json(name: str, found: Estimate) -> dict[str, Any]:
         "held_back": {"rules": found.held, "share": found.held_share},
         "forms": found.forms,
         "windows": found.windows,
-        **(totals[0] if len(totals) == 1 else {"totals": totals}),
+        **costs,
         "unpriced": found.unpriced,
         "within_free_allowance": found.within_allowance,
         "in_free_entry_points": found.free_entries,
@@ -65,7 +70,7 @@ def estimate_json(name: str, found: Estimate) -> dict[str, Any]:
     }
 
 
-def cost_lines(found: Estimate) -> list[dict[str, Any]]:
+def cost_lines(found: Estimate) -> list[CostLine]:
     """By country and category, the dearest first."""
     dearest_first = sorted(
         found.costs.values(),
@@ -74,7 +79,7 @@ def cost_lines(found: Estimate) -> list[dict[str, Any]]:
     return [_cost_json(line) for line in dearest_first]
 
 
-def _cost_json(line: CostRange) -> dict[str, Any]:
+def _cost_json(line: forecast.CostRange) -> CostLine:
     """Without a currency no price is known: `low` and `high` are null."""
     priced = line.currency is not None
     return {

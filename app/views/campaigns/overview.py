@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from app.views.messages import WAITS
 from app.wiring.settings import Settings
@@ -22,6 +22,9 @@ from storage.views.budgets import BudgetUse
 from storage.views.campaign_version import campaign_version as campaign_version
 from storage.views.overview import LanePause, RunLine, budget_use, newest_runs, paused_lanes
 from storage.views.reports import Delivery, delivery
+
+if TYPE_CHECKING:
+    from app.views.answers.campaigns import ShownCampaign
 
 NEWEST: Final = 10
 NOT_STARTED: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.PAUSED)
@@ -52,7 +55,7 @@ class Overview:
         return None if self.campaign.state in over else self.campaign.start_at
 
     @property
-    def json(self) -> dict[str, Any]:
+    def json(self) -> ShownCampaign:
         found = self.campaign
         return {
             "campaign": found.name,

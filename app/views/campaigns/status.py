@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
@@ -19,6 +19,9 @@ from storage.database.engine import Connection
 from storage.sending.workers import SILENT, list_workers
 from storage.views.campaign_status import OVER, CampaignStatus, list_campaign_statuses
 from storage.views.overview import LanePause, paused_lanes
+
+if TYPE_CHECKING:
+    from app.views.answers.campaigns import StatusOfAll, StatusOfCampaign
 
 ENDED: Final = 5
 """Campaigns that are over and are listed: the newest."""
@@ -50,7 +53,7 @@ class StatusLine:
         return "; ".join(filter(None, (self.problem, ", ".join(parts))))
 
     @property
-    def json(self) -> dict[str, Any]:
+    def json(self) -> StatusOfCampaign:
         found = self.status
         return {
             "campaign": found.name,
@@ -74,7 +77,7 @@ class Status:
     """Runners and clocks that are alive."""
 
     @property
-    def json(self) -> dict[str, Any]:
+    def json(self) -> StatusOfAll:
         """As `status --json` prints it."""
         return {
             "campaigns": [line.json for line in self.campaigns],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from app.wiring.databases import opened
 from app.wiring.probes import connected
@@ -14,6 +14,9 @@ from campaigns.money.costs import Money
 from campaigns.time.clock import Now, utc_now
 from storage.database.engine import reading
 from storage.receipts.notices import last_balance
+
+if TYPE_CHECKING:
+    from app.views.answers.operators import BalanceOfAccount
 
 
 @frozen
@@ -30,12 +33,12 @@ class Left:
     """Whether the provider, if asked, answered and knows the account."""
 
     @property
-    def json(self) -> dict[str, Any]:
+    def json(self) -> BalanceOfAccount:
         """As `provider balance --json` prints it."""
         return {
             "account": self.account,
-            "balance": self.amount and self.amount.amount,
-            "currency": self.amount and self.amount.currency,
+            "balance": self.amount.amount if self.amount else None,
+            "currency": self.amount.currency if self.amount else None,
             "remaining_messages": self.remaining_messages,
             "at": self.at,
             "said": self.problem,

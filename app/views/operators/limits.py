@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from app.wiring.databases import opened
 from app.wiring.probes import connected
@@ -16,6 +16,9 @@ from scheduler.sending.limits import fetch_limits, keep_limits, keep_limits_prob
 from storage.database.engine import Connection, Engine, reading
 from storage.sending.limits import AccountLimit, SenderLimit, account_limit, find_limits, limit_of
 from storage.sending.tier_and_ramp import tier_use
+
+if TYPE_CHECKING:
+    from app.views.answers.operators import LimitOfSender
 
 
 @frozen
@@ -42,8 +45,9 @@ class ShownLimit:
     """Whether the provider, if asked, answered."""
 
     @property
-    def json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in field_names(ShownLimit) if name != "ok"}
+    def json(self) -> LimitOfSender:
+        found = {name: getattr(self, name) for name in field_names(ShownLimit) if name != "ok"}
+        return cast("LimitOfSender", found)
 
 
 async def shown_limits(settings: Settings, name: str, now: Now = utc_now) -> list[ShownLimit]:

@@ -15,8 +15,11 @@ class ProcessStatus:
     """`at`: the time that ages are measured against, the database server's if there is one."""
 
     at: datetime
+    """The time that ages are measured against."""
     workers: list[WorkerRow]
+    """The processes."""
     lanes: list[LaneView]
+    """The senders, and what waits for them."""
 
 
 async def process_status(engine: Engine) -> ProcessStatus:

@@ -18,18 +18,29 @@ class AdapterView:
     """One adapter, as `drumbeat provider list` shows it."""
 
     adapter: str
+    """Its name, as the settings give it."""
     types: list[str]
+    """Types of messages that it can send."""
     additions: list[str]
+    """Additions to a message that it can send."""
     batch: int
+    """The most messages in one call."""
     webhooks: bool
+    """Whether it learns delivery statuses by webhooks."""
     polls: bool
+    """Whether it asks for delivery statuses."""
     doubts: str
     """How a message in doubt is settled."""
     windows: bool
+    """Whether the provider has 24-hour windows."""
     asks_window: bool
+    """Whether the provider can be asked for a person's window."""
     sessions: bool
+    """Whether it has sessions of phones."""
     reports_cost: bool
+    """Whether the provider reports what a message costs."""
     accounts: list[str]
+    """The accounts of the settings that use it."""
 
 
 def list_adapters(settings: Settings) -> list[AdapterView]:

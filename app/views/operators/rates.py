@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING
 
 from campaigns.errors import NotFound
 from campaigns.money.costs import from_micros
@@ -13,6 +13,9 @@ from campaigns.spec.toml_files import nearest
 from storage.audience import rates
 from storage.audience.rates import CardLine
 from storage.database.engine import Connection
+
+if TYPE_CHECKING:
+    from app.views.answers.operators import CardHead, CardRate, CardsOfName, ImportedCard, ListedCard
 
 
 async def list_cards(connection: Connection) -> list[CardLine]:
@@ -31,23 +34,23 @@ async def cards_named(connection: Connection, name: str) -> list[RateCard]:
     )
 
 
-def imported_json(card: RateCard, replaced: bool) -> dict[str, Any]:
+def imported_json(card: RateCard, replaced: bool) -> ImportedCard:
     """As `rates import --json` prints it."""
     markets = len({market for market, _, _ in card.rates})
     return {**_head(card), "markets": markets, "replaced": replaced}
 
 
-def line_json(line: CardLine) -> dict[str, Any]:
+def line_json(line: CardLine) -> ListedCard:
     """As `rates show --json` lists it."""
     return {**_head(line), "markets": line.markets, "imported_at": line.imported_at}
 
 
-def cards_json(name: str, cards: Sequence[RateCard]) -> dict[str, Any]:
+def cards_json(name: str, cards: Sequence[RateCard]) -> CardsOfName:
     """As `rates show NAME --json` prints them."""
     return {"name": name, "cards": [{**_head(card), "rates": _rates(card)} for card in cards]}
 
 
-def _head(card: RateCard | CardLine) -> dict[str, Any]:
+def _head(card: RateCard | CardLine) -> CardHead:
     return {
         "name": card.name,
         "effective_from": card.effective_from.isoformat(),
@@ -56,7 +59,7 @@ def _head(card: RateCard | CardLine) -> dict[str, Any]:
     }
 
 
-def _rates(card: RateCard) -> list[dict[str, Any]]:
+def _rates(card: RateCard) -> list[CardRate]:
     return [
         {"market": market, "category": category, "window": window, "rate": amount_of(micros)}
         for (market, category, window), micros in sorted(card.rates.items())

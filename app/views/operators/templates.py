@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from app.wiring.settings import Settings
 from campaigns.errors import NotFound
@@ -13,6 +13,9 @@ from campaigns.message.provider_templates import ProviderTemplate, are_named, pl
 from providers.registry import open_adapter
 from storage.audience.templates import TemplateList, find_list, find_templates
 from storage.database.engine import Connection
+
+if TYPE_CHECKING:
+    from app.views.answers.operators import StoredTemplate, TemplatesOfAccount
 
 
 @frozen
@@ -25,16 +28,20 @@ class AccountTemplates:
     """Why the account has no list, or None."""
 
     @property
-    def json(self) -> dict[str, Any]:
+    def json(self) -> TemplatesOfAccount:
         return {
-            **asdict(self.state),
+            "account": self.state.account,
+            "fetched_at": self.state.fetched_at,
+            "expired_at": self.state.expired_at,
+            "problem": self.state.problem,
+            "problem_at": self.state.problem_at,
             "unlisted": self.unlisted,
             "templates": [template_json(each) for each in self.templates],
         }
 
 
-def template_json(template: ProviderTemplate) -> dict[str, Any]:
-    return {**asdict(template), "parameters": parameters_of(template)}
+def template_json(template: ProviderTemplate) -> StoredTemplate:
+    return cast("StoredTemplate", {**asdict(template), "parameters": parameters_of(template)})
 
 
 def parameters_of(template: ProviderTemplate) -> list[str]:

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from campaigns.frozen import frozen
 from campaigns.phones.stop_words import Scope
@@ -27,6 +27,9 @@ from storage.database.engine import Connection, Engine, reading
 from storage.sending import optouts
 from storage.sending.contact_history import recent_history
 from storage.sending.optouts import LogEntry, log_of, opt_outs_in_force
+
+if TYPE_CHECKING:
+    from app.views.answers.people import CapRoom, OpenWindow, ShownPerson
 
 LATELY: Final = 20
 """How many messages are shown in each direction."""
@@ -68,8 +71,10 @@ class Person:
         return opt_outs_in_force(self.log)
 
     @property
-    def json(self) -> dict[str, Any]:
-        rooms = [{"cap": room.label, "left": room.left, "frees_at": room.frees_at} for room in self.rooms]
+    def json(self) -> ShownPerson:
+        rooms: list[CapRoom] = [
+            {"cap": room.label, "left": room.left, "frees_at": room.frees_at} for room in self.rooms
+        ]
         return {
             "phone": self.phone,
             "opted_out": [entry.scope for entry in self.opt_outs],
@@ -81,9 +86,13 @@ class Person:
         }
 
 
-def _window_json(window: KnownWindow, now: datetime) -> dict[str, Any]:
-    known = {"lane": window.lane, "open_until": window.open_until, "known_by": window.known_by}
-    return {**known, "open": window.open_until > now}
+def _window_json(window: KnownWindow, now: datetime) -> OpenWindow:
+    return {
+        "lane": window.lane,
+        "open_until": window.open_until,
+        "known_by": window.known_by,
+        "open": window.open_until > now,
+    }
 
 
 async def person_overview(connection: Connection, phone: str, caps: Sequence[Cap], now: datetime) -> Person:
@@ -138,6 +147,7 @@ class OptedOutPage:
     """Some of those who are opted out now, the oldest opt-out first."""
 
     opted_out: Sequence[LogEntry]
+    """The opt-outs that are in force."""
     next: int | None
     """Where the next page begins; None: this is the last."""
 

@@ -43,17 +43,23 @@ class Reason:
     """Messages that did not arrive, or rows that were rejected, for one reason."""
 
     outcome: str
+    """How it ended: a state of a message, or rejected."""
     code: str | None
+    """The provider's code, the reason, or the code of the list reference; null: none is known."""
     means: str | None
+    """What that means; null: not known."""
     provider_text: str | None
-    """The provider's own words."""
+    """The provider's own text; None: it gave none."""
     count: int
+    """Messages, or rows."""
     example: str | None
+    """A number, or a line of the list; null: the details are deleted."""
     advice: str
+    """What to do about it."""
     command: str | None
-    """What does it."""
+    """What does it on the command line; None: nothing does."""
     act: str | None
-    """The same as one of the campaign's acts."""
+    """The same as one of the campaign's acts, retry or resolve; None: nothing does."""
 
 
 @frozen

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from app.views.reports.parts import Report, Row, Table
 from campaigns.errors import InvalidInput
@@ -17,6 +17,9 @@ from scheduler.clock import variants
 from scheduler.clock.variants import ExperimentStatus
 from storage.database.engine import Connection
 from storage.retention.purged_totals import runs_purged_since
+
+if TYPE_CHECKING:
+    from app.views.answers.variants import VariantCounts, VariantTest
 
 SURE: Final = 0.05
 """A p-value below it is commonly read as more than chance."""
@@ -93,7 +96,7 @@ async def variants_report(connection: Connection, name: str) -> Report:
     )
 
 
-def experiment_json(name: str, found: ExperimentStatus) -> dict[str, Any]:
+def experiment_json(name: str, found: ExperimentStatus) -> VariantTest:
     """The test and its numbers as `--json` prints them."""
     asked = found.spec.winner
     return {
@@ -137,9 +140,9 @@ def experiment_table(found: ExperimentStatus) -> Table:
     return _table(None, list(found.tested.items()))
 
 
-def _numbers(tally: Tally) -> dict[str, Any]:
+def _numbers(tally: Tally) -> VariantCounts:
     rates = {f"{measure}_rate": _rate(tally.count(measure), tally.sent) for measure in Measure}
-    return {**asdict(tally), **rates}
+    return cast("VariantCounts", {**asdict(tally), **rates})
 
 
 _HEADINGS: Final = (
@@ -150,7 +153,7 @@ _HEADINGS: Final = (
 
 
 def _row(variant: str, tally: Tally) -> Row:
-    numbers = _numbers(tally)
+    numbers: Mapping[str, object] = _numbers(tally)
     return (variant, *(numbers[name] for name in _HEADINGS[1:]))
 
 

@@ -31,6 +31,7 @@ from storage.database.engine import reading, writing
 from storage.tables.access import users
 from tests.support.paths import ROOT
 from tests.support.project import CAMPAIGN, PEOPLE, SETTINGS
+from tests.web.api.shapes import HOOKS
 from web.api.app import OPERATIONS, PREFIX, api_app
 from web.api.openapi import document
 from web.api.operations import REPEAT
@@ -47,7 +48,9 @@ async def client(
     key = await create_key(engine, "tests", scope) if scope else "db_wrong"
     transport = httpx.ASGITransport(api_app(engine, settings), raise_app_exceptions=False)
     headers = {"authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as made:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://127.0.0.1", headers=headers, event_hooks=HOOKS
+    ) as made:
         yield made
 
 

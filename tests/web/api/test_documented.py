@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+import web.api
 from app.actions.api_keys import Scope
 from app.wiring.rights import Role
 from app.wiring.settings import Settings
@@ -31,6 +32,8 @@ from tests.support.paths import ROOT
 from tests.web.api.world import FILE, LIST, World
 from web.api.app import OPERATIONS
 from web.api.docs_page import ROUTES
+from web.api.openapi import document
+from web.api.problems import KINDS
 from web.pages.app import pages_app
 from web.server import serving
 
@@ -100,7 +103,17 @@ async def test_the_three_usual_jobs(world: World, tmp_path: Path, language: Lang
     assert "+447700900010" not in out
 
 
-async def test_every_operation_is_on_the_page(sqlite_engine: AsyncEngine) -> None:
+def test_the_page_names_every_type_of_problem() -> None:
+    sources = [path.read_text("utf-8") for path in Path(web.api.__file__).parent.glob("*.py")]
+    literal = {kind for text in sources for kind in re.findall(r'Problem\(\s*\d+,\s*"([a-z-]+)"', text)}
+    of_addresses = {"method", "request"}
+    rows = re.findall(r"^\| (`.*?) \| \d", TEXT, re.MULTILINE)
+    listed = {kind for row in rows for kind in re.findall(r"`([a-z-]+)`", row)}
+    assert listed == literal | {kind for _, _, kind in KINDS} | of_addresses
+    assert len(literal) > 15
+
+
+async def test_every_operation_and_every_key_is_on_the_page(sqlite_engine: AsyncEngine) -> None:
     settings = Settings("sqlite://")
     async with Browser(sqlite_engine, settings) as browser:
         browser.client._transport = type(browser.client._transport)(
@@ -113,5 +126,9 @@ async def test_every_operation_is_on_the_page(sqlite_engine: AsyncEngine) -> Non
         for operation in OPERATIONS:
             assert f"<code>{operation.path}</code>" in shown.text
             assert operation.summary in unescape(shown.text)
+        for name, schema in document()["components"]["schemas"].items():
+            for key, value in schema.get("properties", {}).items():
+                assert f"<code>{key}</code>" in shown.text
+                assert value["description"] in unescape(shown.text), f"{name}.{key}"
         assert "/api/docs" in (await browser.get("/settings/keys")).text
         assert (await browser.get("/api/docs/openapi.json")).json()["openapi"] == "3.1.0"

@@ -21,6 +21,14 @@ from web.protocol.uploads import stored_body
 
 TOML = {"content-type": "application/toml"}
 CSV = {"content-type": "text/csv"}
+ACCEPTED = {
+    "*/*": "application/json",
+    "text/csv; q=0.5, application/json": "application/json",
+    "application/json;q=0.2, TEXT/CSV;q=0.9, image/png": "text/csv",
+    "text/csv;q=0, */*": "application/json",
+    "text/csv;q=high": "text/csv",
+}
+"""What a client accepts, and what it gets."""
 
 
 def kind(answer: httpx.Response) -> tuple[int, str]:
@@ -208,6 +216,9 @@ async def test_a_report_in_each_form(world: World, report: str) -> None:
         as_csv = await caller.get(address, headers={"accept": "text/csv"})
         assert as_csv.headers["content-type"] == "text/csv; charset=utf-8"
         assert as_csv.text.startswith('"')
+        for wanted, media in ACCEPTED.items():
+            answer = await caller.get(address, headers={"accept": wanted})
+            assert answer.headers["content-type"].partition(";")[0] == media, wanted
         book = await caller.get(address, params={"format": "xlsx"})
         assert book.headers["content-type"] == XLSX
         assert zipfile.ZipFile(io.BytesIO(book.content)).testzip() is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,19 @@ from app.actions.api_keys import Scope, create_key
 from app.actions.drafts.drafts import create_draft
 from app.actions.drafts.lists import receive_list
 from app.wiring.settings import Settings
+from campaigns.message.provider_templates import ButtonPart, HeaderPart, ProviderTemplate, TemplateParts
+from campaigns.money.prices import RateCard
 from providers.adapter import Session
 from scheduler.actions.control import pause
 from scheduler.clock.launch import launch_due
+from storage.audience.rates import store_card
+from storage.audience.templates import store_templates
 from storage.database.engine import reading, writing
 from storage.runs.side_runs import messages_of_run
 from storage.tables.runs import jobs, missed_runs
 from tests.support.accounts import account_at
 from tests.support.campaigns import phone, spec, store_campaign
+from tests.web.api.shapes import HOOKS
 from web.api.app import api_app
 from web.api.operations import CSV, Operation
 
@@ -46,10 +51,20 @@ max_reject_percent = 50
 [content]
 text = "Hi {{ first_name }}"
 """
+CARD = RateCard(0, "sale", date(2026, 1, 1), "EUR", "a letter", {("France", "marketing", "any"): 100_000})
 VARIANTS = [
     {"name": "a", "share": 50, "content": {"text": "a"}},
     {"name": "b", "share": 50, "content": {"text": "b"}},
 ]
+SALE = ProviderTemplate(
+    "sale",
+    "en",
+    "APPROVED",
+    "marketing",
+    TemplateParts(
+        HeaderPart("image"), "Hi {{1}}", "Bye", (ButtonPart("url", "Shop", "https://x.example/{{1}}"),)
+    ),
+)
 SESSION = Session("s1", "connected", "+2290197000000", "Shop")
 
 
@@ -77,7 +92,10 @@ class World:
         key = self.client.headers.get("authorization") or f"Bearer {await self.key(Scope.ADMIN)}"
         transport = httpx.ASGITransport(api_app(self.engine, self.settings, now=self.clock))
         base = "http://127.0.0.1"
-        self.client = httpx.AsyncClient(transport=transport, base_url=base, headers={"authorization": key})
+        headers = {"authorization": key}
+        self.client = httpx.AsyncClient(
+            transport=transport, base_url=base, headers=headers, event_hooks=HOOKS
+        )
 
     async def key(self, scope: Scope) -> str:
         return await create_key(self.engine, f"tests-{scope}", scope)
@@ -89,7 +107,7 @@ class World:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         headers = {"authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(
-            transport=transport, base_url="http://127.0.0.1", headers=headers
+            transport=transport, base_url="http://127.0.0.1", headers=headers, event_hooks=HOOKS
         ) as made:
             yield made
 
@@ -120,6 +138,8 @@ async def fill(engine: AsyncEngine, folder: Path) -> Settings:
         )
         one, two = update(jobs).where(jobs.c.phone == phone(1)), update(jobs).where(jobs.c.phone == phone(2))
         await connection.execute(one.values(state="in_doubt", attempts=1))
+        await store_card(connection, CARD, START)
+        await store_templates(connection, "meta", [SALE], START)
         failed = {"state": "failed", "reason": "refused", "code": "131000", "attempts": 1}
         await connection.execute(two.values(**failed))
     settings = settings_in(folder, engine.url.render_as_string(hide_password=False))
@@ -227,9 +247,9 @@ def without_network(monkeypatch: pytest.MonkeyPatch, created: list[str]) -> None
         async with reading(engine) as connection:
             return list(await messages_of_run(connection, run_id))
 
-    async def no_templates(_account: object) -> list[Any]:
-        return []
+    async def listed(_account: object) -> list[ProviderTemplate]:
+        return [SALE]
 
     monkeypatch.setattr(app.actions.sessions, "_gateway", gateway)
     monkeypatch.setattr(app.actions.testing, "send_run", send_run)
-    monkeypatch.setattr("scheduler.actions.templates.fetch_templates", no_templates)
+    monkeypatch.setattr("scheduler.actions.templates.fetch_templates", listed)
