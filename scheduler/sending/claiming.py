@@ -17,6 +17,7 @@ from storage.receipts.same_person import one_for_each_person
 from storage.runs.runs import RunRow
 from storage.runs.variants import Experiment, running_experiment
 from storage.sending.intents import DueJob, claim_due
+from storage.sending.last_calls import last_call
 
 
 @dataclass(slots=True)
@@ -43,7 +44,9 @@ async def claim_jobs(
     most = 1 if lane.probes else lane.pacer.slice_size()
     for run in lane.pacer.in_turn(running):
         plan = await plans.of(connection, run.id)
-        lane.pacer.admit(run.id, plan.gap, plan.rate, idle, plan.jitter)
+        if not lane.pacer.knows(run.id):
+            since = await _idle_of(connection, lane, run, plan, idle)
+            lane.pacer.admit(run.id, plan.gap, plan.rate, since, plan.jitter)
         if run.id in lane.on_trial:
             continue
         if lane.pacer.ready_in(run.id) > SLICE:
@@ -62,6 +65,14 @@ async def claim_jobs(
         if not claimed.claims:
             claimed.blocked = [run.id for run in running]
     return claimed
+
+
+async def _idle_of(connection: Connection, lane: Lane, run: RunRow, plan: Plan, idle: float) -> float:
+    """How many seconds ago the run, or else its campaign's run before it, last sent on the lane; `idle`: the lane."""
+    if not (plan.gap or plan.rate or plan.jitter):
+        return idle
+    last = await last_call(connection, run.id, run.campaign_id, lane.name)
+    return idle if last is None else max(idle, lane.idle_since(last))
 
 
 async def _experiment_of(connection: Connection, run: RunRow, plan: Plan) -> Experiment | None:

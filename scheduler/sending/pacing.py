@@ -220,7 +220,7 @@ class Pacer:
     def admit(
         self, run_id: int, gap: timedelta, rate: Rate | None, idle: float, jitter: timedelta = timedelta()
     ) -> None:
-        """Make a run's own limits known; `idle` is how long ago the lane last sent, in seconds."""
+        """Make a run's own limits known; `idle` is how long ago it last sent on the lane, in seconds."""
         if run_id not in self._runs:
             own = [
                 bucket
@@ -230,6 +230,10 @@ class Pacer:
             for bucket in own:
                 bucket.prime(idle)
             self._runs[run_id] = _Run(own)
+
+    def knows(self, run_id: int) -> bool:
+        """Whether the run's own limits are known."""
+        return run_id in self._runs
 
     def forget(self, keep: Iterable[int]) -> None:
         """Drop the limits of runs that have ended."""

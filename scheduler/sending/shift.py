@@ -100,9 +100,7 @@ class Shift:
         if row is None:
             return False
         self.paused = row.paused(now)
-        self.lane.refusals = row.refusals
-        self.lane.on_trial.clear()
-        self.idle = self.lane.prime(row.last_sent_at)
+        self.idle = self.lane.start(row)
         return True
 
     async def _drain(self, deadline: float) -> float:

@@ -1,0 +1,108 @@
+"""A lane that several processes work in turn: what each knows of it is its own, and the limits hold all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from campaigns.time.clock import utc_now
+from emulators.settings import Settings
+from scheduler.clock.launch import launch_due
+from scheduler.sending.lanes import Lane, close_lanes, open_lanes
+from scheduler.sending.shift import Shift
+from storage.database.engine import Engine, writing
+from storage.sending.lanes import ensure_lanes
+from tests.acceptance.conftest import SESSION, InMemory
+from tests.support.campaigns import account, spec, store_campaign
+
+LANE: Final = "ourvoice/shop"
+
+
+@dataclass
+class World:
+    """One database and provider, and as many processes as a test wants."""
+
+    engine: Engine
+    folder: Path
+    provider: InMemory = field(default_factory=lambda: InMemory(Settings.parse({})))
+    opened: list[dict[str, Lane]] = field(default_factory=list)
+
+    def process(self, name: str, **options: Any) -> Process:
+        settings = account("http://emulator/ourvoice", self.folder / "key", SESSION)
+        lanes = open_lanes({"ourvoice": settings}, transport=self.provider, **options)
+        self.opened.append(lanes)
+        return Process(self, f"worker {name}", lanes[LANE])
+
+    async def campaign(self, size: int, **tables: Any) -> None:
+        await store_campaign(self.engine, spec(**tables), size)
+        await launch_due(self.engine)
+
+
+@dataclass
+class Process:
+    world: World
+    name: str
+    lane: Lane
+
+    def shift(self, stop: asyncio.Event | None = None, **options: Any) -> Shift:
+        return Shift(
+            self.world.engine,
+            self.lane,
+            self.name,
+            stop or asyncio.Event(),
+            no_other_runner=False,
+            jitter=random.Random(1),
+            **options,
+        )
+
+    async def send_one(self) -> None:
+        """A shift that is stopped once one message has left."""
+        stop = asyncio.Event()
+
+        async def stop_then(_request: httpx.Request) -> None:
+            stop.set()
+
+        self.world.provider.before_send = stop_then
+        await self.shift(stop).run()
+
+
+@pytest.fixture
+async def world(engine: Engine, tmp_path: Path) -> AsyncIterator[World]:
+    made = World(engine, tmp_path)
+    async with writing(engine) as connection:
+        await ensure_lanes(connection, [LANE])
+    yield made
+    for lanes in made.opened:
+        await close_lanes(lanes)
+
+
+@pytest.mark.parametrize("pace", [{"delay_between": 300}, {"delay_between": 0, "rate": "200/min"}])
+async def test_a_campaigns_limits_hold_where_processes_take_turns(world: World, pace: dict[str, Any]) -> None:
+    await world.campaign(6, pace=pace)
+    one, two = world.process("one"), world.process("two")
+    for process in (one, two, one, one, two):
+        await process.send_one()
+    left = [message["left_at"] for message in await world.provider.ledger()]
+    assert len(left) == 5
+    assert min(later - sooner for sooner, later in pairwise(left)) >= 0.28
+
+
+async def test_a_slow_campaign_goes_on_where_processes_take_turns_on_a_busy_lane(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.sending.shift.SHIFT", timedelta(seconds=0.2))
+    await world.campaign(2, name="slow", pace={"delay_between": 60_000})
+    await world.process("one").send_one()
+    await world.campaign(1, name="busy")
+    await world.process("one", now=lambda: utc_now() + timedelta(seconds=30)).send_one()
+    await world.process("two", now=lambda: utc_now() + timedelta(seconds=61)).shift().run()
+    assert len(await world.provider.ledger()) == 3
