@@ -198,7 +198,7 @@ def open_lanes(
     lanes: dict[str, Lane] = {}
     for name, settings in accounts.items():
         shared = SharedRate(shared_on, name, settings.rate, now) if shared_on and settings.rate else None
-        account = open_account(name, settings, transport=transport, shared_rate=shared)
+        account = open_account(name, settings, transport=transport, shared_rate=shared, now=now)
         account.default_caps = default_caps
         for sender in settings.senders:
             own = rate_bucket(sender.rate)
@@ -219,6 +219,7 @@ def open_account(
     *,
     transport: Transport | None = None,
     shared_rate: SharedRate | None = None,
+    now: Now = utc_now,
 ) -> Account:
     """The account's adapter and its connection; every request but a send waits for the account's rate by itself."""
     from providers.http.client import Http  # not loaded where only the limits of lanes are asked about
@@ -231,6 +232,7 @@ def open_account(
         timeout=settings.timeout.total_seconds(),
         transport=transport,
         before_request=shared_rate.wait if shared_rate else limit.wait if limit else None,
+        now=now,
     )
     return Account(name, settings, adapter, http, limit, shared_rate=shared_rate)
 
