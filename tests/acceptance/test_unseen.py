@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from providers.http.client import Http
 from providers.settings import SenderSettings
 from scheduler.engines.shared_clock import SharedClock
 from scheduler.receipts.in_doubt import resolve_doubts
+from scheduler.receipts.reconcile import reconcile
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.pacing import Pacer
 from storage.database.engine import Engine, writing
@@ -85,6 +86,32 @@ async def test_the_clock_that_is_compared_with_the_providers_is_the_one_that_int
     await http.exchange(Request("GET", "http://hooked/list"))
     await close_lanes(lanes)
     assert http.ahead == pytest.approx(timedelta(minutes=10), abs=timedelta(seconds=5))
+
+
+async def test_receipts_are_asked_for_as_far_back_as_the_clocks_differ(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane, _ = await lane_in_doubt(sqlite_engine, 1, monkeypatch, lambda _: Absent())
+    async with writing(sqlite_engine) as connection:
+        accepted = {"state": "accepted", "accepted_at": later(0), "poll_at": later(1)}
+        await connection.execute(update(jobs).values(**accepted, provider_message_id="m1"))
+    theirs = format_datetime(later(600) - timedelta(hours=1), usegmt=True)
+    answer = MockTransport(lambda _: Response(200, headers={"Date": theirs}))
+    lane.account.http = Http("http://hooked", transport=answer, now=lane.now)
+    await lane.http.exchange(Request("GET", "http://hooked/list"))
+    asked: list[datetime] = []
+
+    async def poll(
+        _http: Http, _sender: SenderSettings, _ids: Sequence[str], since: datetime, _until: datetime
+    ) -> AsyncIterator[list[Report]]:
+        asked.append(since)
+        yield []
+
+    monkeypatch.setattr(lane.adapter, "poll", poll)
+    await reconcile(sqlite_engine, lane)
+    await lane.http.aclose()
+    assert len(asked) == 1
+    assert asked[0] <= later(0) - timedelta(hours=1)
 
 
 async def lane_in_doubt(
