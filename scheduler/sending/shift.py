@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
+from campaigns.time.clock import ticks
 from scheduler.sending.calls import CallsUnderWay
 from scheduler.sending.lane_health import LaneHealth
 from scheduler.sending.lanes import LEASE, Lane
@@ -164,7 +165,7 @@ class Shift:
         return await self._open_once()
 
     async def _open_once(self) -> Slice:
-        asked_at = time.monotonic()
+        asked_at = ticks()
         async with self.store.storing() as finished:
             piece = await open_slice(
                 self.engine,

@@ -4,7 +4,6 @@ for ever at the same pace."""
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -17,6 +16,7 @@ from sqlalchemy import update
 from campaigns.errors import Unavailable
 from campaigns.message.content import Content, MessageType, write_content
 from campaigns.states import JobState
+from campaigns.time.clock import ticks
 from providers.adapter import Absent, Doubt, Found, Lookup, Unseen
 from providers.events import Report
 from providers.http.client import Http
@@ -80,7 +80,7 @@ async def test_the_clock_that_is_compared_with_the_providers_is_the_one_that_int
     """Of several machines that is the database server's, which may be wrong where each machine's is right."""
     theirs = format_datetime(datetime.now(UTC), usegmt=True)
     transport = MockTransport(lambda _: Response(200, headers={"Date": theirs}))
-    server = SharedClock(datetime.now(UTC) + timedelta(minutes=10), time.monotonic())
+    server = SharedClock(datetime.now(UTC) + timedelta(minutes=10), ticks())
     lanes = open_lanes({"meta": account_at("meta", tmp_path / "key")}, transport=transport, now=server)
     http = lanes["meta/one"].http
     await http.exchange(Request("GET", "http://hooked/list"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -106,3 +107,24 @@ async def test_a_slow_campaign_goes_on_where_processes_take_turns_on_a_busy_lane
     await world.process("one", now=lambda: utc_now() + timedelta(seconds=30)).send_one()
     await world.process("two", now=lambda: utc_now() + timedelta(seconds=61)).shift().run()
     assert len(await world.provider.ledger()) == 3
+
+
+async def test_a_machine_that_wakes_from_sleep_sends_nothing_of_what_it_had_decided(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`time.monotonic` stands still meanwhile, and by it the lease runs on; others have taken the lane."""
+    asleep = 0.0
+    read = time.clock_gettime
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: read(clock) + asleep)
+    await world.campaign(5)
+    one, two = world.process("one"), world.process("two", now=lambda: utc_now() + timedelta(minutes=10))
+
+    async def sleep(_request: httpx.Request) -> None:
+        nonlocal asleep
+        if not asleep:
+            asleep = 600.0
+            await two.shift().lease.take()
+
+    world.provider.before_send = sleep
+    await one.shift().run()
+    assert len(await world.provider.ledger()) == 1  # it was on its way
