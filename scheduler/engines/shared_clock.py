@@ -12,8 +12,8 @@ from storage.sending.workers import server_time
 
 
 class SharedClock(SteadyClock):
-    """Gives the server's time; between two readings it runs on this machine's `ticks`, which nobody sets and which go on
-    while it sleeps."""
+    """Gives the server's time; between two readings it runs on this machine's `ticks`, which nobody sets and which
+    go on while it sleeps."""
 
     def __init__(self, shown: datetime, shown_at: float) -> None:
         super().__init__(lambda: shown, lambda: shown_at)

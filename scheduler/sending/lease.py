@@ -11,7 +11,7 @@ from campaigns.time.clock import ticks
 from scheduler.sending.lanes import LEASE, Lane
 from storage.database.engine import Connection, Engine, writing
 from storage.receipts.receipts import mark_orphans
-from storage.sending.lanes import LaneRow, note_last_call, read_lanes, release_lane, take_lane
+from storage.sending.lanes import LaneRow, hold_lane, note_last_call, read_lanes, release_lane, take_lane
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,11 @@ class Lease:
     def renewed(self, asked_at: float) -> None:
         """A transaction that began at `asked_at` renewed the lease, however long it took."""
         self.held_until = asked_at + TRUSTED_LEASE
+
+    async def keep(self, connection: Connection) -> None:
+        """Own the lane for longer, to store answers; calls leave no longer than before, since what they were decided
+        from grows old. Raises LaneLost."""
+        await hold_lane(connection, self._lane.name, self.epoch, self._lane.now() + LEASE)
 
     def may_send(self) -> bool:
         """Whether the lane is still owned: a process that was stopped, or slept, for longer than its lease starts no

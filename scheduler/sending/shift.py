@@ -26,6 +26,7 @@ from scheduler.sending.plans import Plans
 from scheduler.sending.sender_limits import SenderLimits
 from scheduler.sending.slicing import Slice, open_slice
 from storage.database.engine import Connection, Engine, writing
+from storage.database.health import first_line
 from storage.receipts.notices import keep_balance
 from storage.sending.lanes import LaneLost
 
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 SHIFT: Final = timedelta(seconds=25)
 LONGEST_REST: Final = 1.0
 """Seconds; after them a shift checks again what may be sent: another campaign may have begun meanwhile."""
+KEEP: Final = LEASE.total_seconds() / 3
+"""Seconds between two renewals of the lease beside those of the slices."""
 FAST: Final = 5
 """Messages to a slice from which on the next slice is opened while this one is sent."""
 
@@ -66,6 +69,8 @@ class Shift:
         )
         self.opening: asyncio.Task[Slice] | None = None
         """The next slice, being opened while this one is sent."""
+        self.answered = asyncio.Event()
+        """Set when the shift makes no more calls, and all have been answered."""
         self.idle = 0.0
         self.paused = False
 
@@ -74,6 +79,7 @@ class Shift:
         await self._read_limits()
         if not await self._take():
             return LEASE.total_seconds()
+        keeping = asyncio.create_task(self._keep_lane())
         try:
             if self.paused or not await self.health.sender_can_send():
                 return 1.0
@@ -84,7 +90,11 @@ class Shift:
             )
             return LEASE.total_seconds()
         finally:
-            await self._hand_over()
+            try:
+                await self._hand_over()
+            finally:
+                self.answered.set()
+                await keeping
 
     async def _read_limits(self) -> None:
         """What the account may send must be known before anything is sent, if it can be; before the lane is taken,
@@ -103,6 +113,20 @@ class Shift:
         self.paused = row.paused(now)
         self.idle = self.lane.start(row)
         return True
+
+    async def _keep_lane(self) -> None:
+        """Until all calls are answered nobody else takes the lane, however long an answer takes: their messages would
+        be in doubt, and might be sent again, while they are still under way."""
+        while not await wait_for_stop(self.answered, KEEP):
+            try:
+                async with writing(self.engine) as connection:
+                    await self.lease.keep(connection)
+            except LaneLost:
+                self.health.halted = True
+                return
+            except Exception as error:
+                ids = {"action": "lane_not_kept", "lane": self.lane.name}
+                logger.warning("The lane's lease could not be renewed: %s", first_line(error), extra=ids)
 
     async def _drain(self, deadline: float) -> float:
         while self.opening is not None or self._goes_on(deadline):
@@ -198,8 +222,9 @@ class Shift:
         await self._withdraw_opened()
         while self.calls:
             await self.calls.wait_for_all()
+        self.answered.set()
         try:
-            await self.store.store_patiently()
+            await self.store.store_patiently(self.stop)
             await self.store.store_names()
             async with writing(self.engine) as connection:
                 await self.lease.release(connection, self.calls.last_begun_at)
@@ -209,6 +234,7 @@ class Shift:
                 "The lane was taken before the last outcomes were stored.",
                 extra={"action": "lane_lost", "lane": self.lane.name},
             )
+            await self.store.store_late()
 
     async def _withdraw_opened(self) -> None:
         """Withdraw a slice that was opened ahead and is not sent any more, because the shift failed."""

@@ -5,25 +5,30 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import httpx
 import pytest
+from sqlalchemy import event, select
+from sqlalchemy.exc import OperationalError
 
 from campaigns.time.clock import utc_now
 from emulators.settings import Settings
 from scheduler.clock.launch import launch_due
-from scheduler.sending.lanes import Lane, close_lanes, open_lanes
+from scheduler.sending.lanes import LEASE, Lane, close_lanes, open_lanes
 from scheduler.sending.shift import Shift
-from storage.database.engine import Engine, writing
+from storage.database.engine import Engine, reading, writing
 from storage.sending.lanes import ensure_lanes
+from storage.tables.lanes import lanes
 from tests.acceptance.conftest import SESSION, InMemory
-from tests.support.campaigns import account, spec, store_campaign
+from tests.support.campaigns import account, job_rows, spec, store_campaign
 
 LANE: Final = "ourvoice/shop"
 
@@ -82,8 +87,8 @@ async def world(engine: Engine, tmp_path: Path) -> AsyncIterator[World]:
     async with writing(engine) as connection:
         await ensure_lanes(connection, [LANE])
     yield made
-    for lanes in made.opened:
-        await close_lanes(lanes)
+    for opened in made.opened:
+        await close_lanes(opened)
 
 
 @pytest.mark.parametrize("pace", [{"delay_between": 300}, {"delay_between": 0, "rate": "200/min"}])
@@ -128,3 +133,87 @@ async def test_a_machine_that_wakes_from_sleep_sends_nothing_of_what_it_had_deci
     world.provider.before_send = sleep
     await one.shift().run()
     assert len(await world.provider.ledger()) == 1  # it was on its way
+    states = Counter(row.state for row in await job_rows(world.engine))
+    assert states == {"accepted": 1, "pending": 4}  # none is in doubt: it is known how each call ended
+
+
+async def test_a_lane_is_kept_while_an_answer_takes_longer_than_a_lease(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler.sending.shift.KEEP", 0.01)
+    passed = timedelta()
+    clock: dict[str, Any] = {"now": lambda: utc_now() + passed}
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def take_long(_request: httpx.Request) -> None:
+        asked.set()
+        await answer.wait()
+
+    world.provider.before_send = take_long
+    await world.campaign(1)
+    one, two = world.process("one", **clock), world.process("two", **clock)
+    sending = asyncio.create_task(one.shift().run())
+    await asked.wait()
+    for _ in range(3):
+        passed += LEASE * 0.75
+        async with asyncio.timeout(10):
+            while not await leased_beyond(world.engine, clock["now"]() + LEASE / 2):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert await two.shift().lease.take() is None
+    answer.set()
+    await sending
+    assert [row.state for row in await job_rows(world.engine)] == ["accepted"]
+
+
+async def leased_beyond(engine: Engine, moment: datetime) -> bool:
+    async with reading(engine) as connection:
+        until: datetime | None = await connection.scalar(select(lanes.c.lease_until))
+    return until is not None and until > moment
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(90, "accepted"), (400, "sending")])
+async def test_an_answer_outlives_an_outage_of_the_database(
+    world: World, monkeypatch: pytest.MonkeyPatch, seconds: int, state: str
+) -> None:
+    away = 0.0
+
+    def refuse(_connection: object) -> None:
+        if away > 0:
+            raise OperationalError("BEGIN", {}, Exception("the database is gone"))
+
+    async def sleep(pause: float) -> None:
+        nonlocal away
+        away -= pause
+
+    async def cut(_request: httpx.Request) -> None:
+        nonlocal away
+        away = seconds
+
+    await world.campaign(1)
+    world.provider.before_send = cut
+    event.listen(world.engine.sync_engine, "begin", refuse)
+    monkeypatch.setattr("scheduler.sending.outcome_store.asyncio", SimpleNamespace(sleep=sleep))
+    with pytest.raises(OperationalError):
+        await world.process("one").shift().run()
+    away = 0
+    assert [row.state for row in await job_rows(world.engine)] == [state]
+
+
+async def test_an_answer_that_comes_after_the_lane_was_taken_ends_the_doubt(world: World) -> None:
+    """A refused message is tried again, and one whose answer is lost stays in doubt."""
+    one = world.process("one")
+    two = world.process("two", now=lambda: utc_now() + timedelta(minutes=10))
+    faults: list[dict[str, Any]] = [{}, {"kind": "429"}, {"kind": "reset_after"}]
+    await world.campaign(3, pace={"delay_between": 0})
+    one.lane.proven = {1: {("text", None)}}
+
+    async def take_lane(_request: httpx.Request) -> None:
+        if len(faults) == 3:
+            await two.shift().lease.take()
+        if fault := faults.pop(0):
+            await world.provider.tell("POST", "/_faults", {**fault, "times": 1})
+
+    world.provider.before_send = take_lane
+    await one.shift().run()
+    states = Counter(row.state for row in await job_rows(world.engine))
+    assert states == {"accepted": 1, "pending": 1, "in_doubt": 1}
