@@ -25,9 +25,10 @@ from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
 from scheduler.sending.sender_limits import SenderLimits
 from scheduler.sending.slicing import Slice, open_slice
-from storage.database.engine import Connection, Engine, writing
+from storage.database.engine import Connection, Engine, reading, writing
 from storage.database.health import first_line
 from storage.receipts.notices import keep_balance
+from storage.runs.runs import open_runs
 from storage.sending.lanes import LaneLost
 
 logger = logging.getLogger(__name__)
@@ -112,6 +113,8 @@ class Shift:
             return False
         self.paused = row.paused(now)
         self.idle = self.lane.start(row)
+        async with reading(self.engine) as connection:
+            self.lane.forget_runs({run.id for run in await open_runs(connection)})
         return True
 
     async def _keep_lane(self) -> None:
@@ -167,10 +170,7 @@ class Shift:
 
     async def _next_slice(self) -> Slice:
         opening, self.opening = self.opening, None
-        piece = await (opening or self._open())
-        self.plans.keep(piece.opened)
-        self.lane.forget_runs(piece.opened)
-        return piece
+        return await (opening or self._open())
 
     async def _open_ahead(self) -> Slice:
         try:

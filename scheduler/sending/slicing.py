@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 
 from campaigns.frozen import frozen
-from campaigns.states import RunState
 from scheduler.sending.claiming import claim_jobs
 from scheduler.sending.deciding import decide_claim
 from scheduler.sending.facts import gather, with_current_budgets
@@ -16,7 +15,7 @@ from scheduler.sending.planned_calls import PlannedCall
 from scheduler.sending.plans import Plans
 from scheduler.sending.storing import settle, store
 from storage.database.engine import Engine, writing
-from storage.runs.runs import open_runs
+from storage.sending.due_runs import due_runs
 from storage.sending.freed_room import wake
 from storage.sending.lanes import note_sends
 
@@ -27,11 +26,9 @@ class Slice:
     claimed: int
     """Jobs that were due and are dealt with: to be sent, deferred or skipped."""
     runs: tuple[int, ...]
-    """The running runs, whether or not they had anything due."""
+    """The runs that had something due."""
     blocked: tuple[int, ...]
     """Those of them whose own limits allow no send within this slice."""
-    opened: tuple[int, ...]
-    """The running and the paused runs: a paused run keeps its limits."""
 
 
 async def open_slice(
@@ -49,10 +46,9 @@ async def open_slice(
     now = lane.now()
     async with writing(engine) as connection:
         await store(connection, lane, epoch, finished, now)
-        opened = await open_runs(connection)
-        wanted = [run for run in opened if only_run in (None, run.id)]
-        running = [run for run in wanted if run.state is RunState.RUNNING]
-        claimed = await claim_jobs(connection, lane, plans, running, now, idle)
+        due = await due_runs(connection, lane.name, now)
+        wanted = [run for run in due if only_run in (None, run.id)]
+        claimed = await claim_jobs(connection, lane, plans, wanted, now, idle)
         tier, freed = await settle(connection, lane, claimed.claims, finished, now)
         claims = await with_current_budgets(connection, claimed.claims, now)
         known = await gather(connection, lane, tier, claims, now)
@@ -67,7 +63,6 @@ async def open_slice(
     return Slice(
         calls,
         sum(len(claim.jobs) for claim in claimed.claims),
-        tuple(run.id for run in running),
+        tuple(run.id for run in wanted),
         tuple(claimed.blocked),
-        tuple(run.id for run in opened),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -244,7 +244,7 @@ async def move_on(
 
 
 _IS_OPEN: Final = runs.c.state.in_([RunState.RUNNING, RunState.PAUSED])
-_RUNS: Final = (
+RUN_ROWS: Final = (
     select(
         runs.c.id,
         runs.c.campaign_id,
@@ -260,21 +260,23 @@ _RUNS: Final = (
     .join(campaigns, campaigns.c.id == runs.c.campaign_id)
     .order_by(runs.c.priority.desc(), runs.c.nominal_at, runs.c.id)
 )
-_OPENED: Final = _RUNS.where(_IS_OPEN)
+_OPENED: Final = RUN_ROWS.where(_IS_OPEN)
 
 
 async def open_runs(connection: AsyncConnection) -> list[RunRow]:
     """Runs that are running or paused, highest priority first, then oldest first."""
-    return await _read(connection, _OPENED)
+    return await read_runs(connection, _OPENED)
 
 
 async def runs_open_since(connection: AsyncConnection, since: datetime) -> list[RunRow]:
     """Those, and the runs that have ended since."""
-    return await _read(connection, _RUNS.where(or_(_IS_OPEN, runs.c.ended_at >= since)))
+    return await read_runs(connection, RUN_ROWS.where(or_(_IS_OPEN, runs.c.ended_at >= since)))
 
 
-async def _read(connection: AsyncConnection, wanted: Select[Any]) -> list[RunRow]:
-    rows = (await connection.execute(wanted)).mappings()
+async def read_runs(
+    connection: AsyncConnection, wanted: Select[Any], asked: Mapping[str, Any] | None = None
+) -> list[RunRow]:
+    rows = (await connection.execute(wanted, asked)).mappings()
     return [RunRow(**{**row, "state": RunState(row["state"])}) for row in rows]
 
 

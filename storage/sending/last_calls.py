@@ -31,9 +31,7 @@ _RUN_BEFORE: Final[Select[Any]] = select(func.max(runs.c.id)).where(
 )
 
 
-async def last_call(
-    connection: AsyncConnection, run_id: int, campaign_id: int, lane: str
-) -> datetime | None:
+async def last_call(connection: AsyncConnection, run_id: int, campaign_id: int, lane: str) -> datetime | None:
     """When the newest call of the run on the lane began, or else of the campaign's run before it; NEVER_SENT where
     there is none. None: not known, because it is still under way or too many calls on other lanes came after it."""
     begun_at = await _last_of_run(connection, run_id, lane)
