@@ -43,13 +43,14 @@ async def open_slice(
 ) -> Slice:
     """Commit the slice, of all running runs or of one; raises LaneLost, with nothing written, where another holder has
     the lane."""
-    now = lane.now()
     async with writing(engine) as connection:
+        now = lane.now()
         await store(connection, lane, epoch, finished, now)
         due = await due_runs(connection, lane.name, now)
         wanted = [run for run in due if only_run in (None, run.id)]
         claimed = await claim_jobs(connection, lane, plans, wanted, now, idle)
         tier, freed = await settle(connection, lane, claimed.claims, finished, now)
+        now = lane.now()  # it may have waited for others' locks
         claims = await with_current_budgets(connection, claimed.claims, now)
         known = await gather(connection, lane, tier, claims, now)
         calls = [
