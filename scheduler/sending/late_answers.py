@@ -9,7 +9,8 @@ from providers.events import Report
 from scheduler.sending.finished_calls import FinishedCalls
 from scheduler.sending.lanes import Lane
 from storage.database.engine import Engine, writing
-from storage.receipts.receipts import DoubtRow, adopt_message, send_again
+from storage.receipts.adopting import adopt
+from storage.receipts.receipts import DoubtRow, send_again
 from storage.receipts.statuses import apply_reports
 from storage.sending.intents import Intent
 
@@ -32,7 +33,8 @@ async def store_late(engine: Engine, lane: Lane, finished: FinishedCalls) -> int
 async def _adopt(engine: Engine, lane: Lane, intent: Intent, accepted: Accepted) -> bool:
     now, polls = lane.now(), lane.adapter.capabilities.polls
     async with writing(engine) as connection:
-        if not await adopt_message(connection, _doubt(intent), accepted.message_id, now, polls=polls):
+        doubt, account = _doubt(intent), lane.account.name
+        if not await adopt(connection, account, doubt, accepted.message_id, now, polls=polls):
             return False
         known = Report(accepted.message_id, accepted.state.value, accepted.state, now, cost=accepted.cost)
         await apply_reports(connection, lane.name, [known], "shift", now)
