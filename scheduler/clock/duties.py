@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from campaigns.errors import AccountError, DrumbeatError
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -30,8 +32,8 @@ from scheduler.receipts.window_lookup import ask_windows
 from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.sender_limits import SenderLimits
 from storage.database.clock_steps import correct_clock_steps
-from storage.database.engine import Engine, reading, writing
-from storage.runs.retries import skip_arrived
+from storage.database.engine import Connection, Engine, reading, writing
+from storage.runs.retries import any_arrived, skip_arrived
 from storage.runs.runs import (
     DueCampaign,
     any_to_finish,
@@ -48,6 +50,9 @@ from storage.sending.lanes import (
 )
 
 logger = logging.getLogger(__name__)
+
+LOOK_SHARE: Final = 0.05
+"""The most of the time that is spent on looking for retries that need not be sent any more."""
 
 
 class Duties:
@@ -72,6 +77,8 @@ class Duties:
         """Whether it was done once: short runs purge too."""
         self.start_at: datetime | None = None
         """The next nominal time of any campaign, as of the last sweep."""
+        self._look_for_arrivals_after = 0.0
+        """By the monotonic clock."""
         self._engine = engine
         self._lanes = lanes
         self._shifts = shifts
@@ -140,11 +147,22 @@ class Duties:
         seldom anything, and with SQLite whoever is going to write waits for those who send, and they for it."""
         now = self._now()
         async with reading(self._engine) as connection:
-            if not await any_to_finish(connection, now):
-                return
-        for finish in (expire_jobs, cancel_jobs, skip_arrived, complete_runs):
+            over = [expire_jobs, cancel_jobs, complete_runs] if await any_to_finish(connection, now) else []
+            arrived = [skip_arrived] if await self._any_arrived(connection) else []
+        for finish in (*arrived, *over):
             async with writing(self._engine) as connection:
                 await finish(connection, now)
+
+    async def _any_arrived(self, connection: Connection) -> bool:
+        """To look takes as long as many retries wait, perhaps for a day: it is done as often as that leaves time for
+        the rest."""
+        began = time.monotonic()
+        if began < self._look_for_arrivals_after:
+            return False
+        found = await any_arrived(connection)
+        took = time.monotonic() - began
+        self._look_for_arrivals_after = began + took / LOOK_SHARE
+        return found
 
     async def keep_retention(self) -> None:
         """Once a day, delete what is older than `[retention]` allows."""

@@ -327,9 +327,8 @@ def _is_complete() -> ColumnElement[bool]:
 
 @cache
 def _to_finish() -> Select[tuple[bool]]:
-    retried = select(runs.c.id).where(runs.c.kind == "retry", _IS_OPEN)
     complete = select(runs.c.id).where(_is_complete())
-    return select(or_(*(found.exists() for found in (_OVER, _LEFT_BEHIND, retried, complete))))
+    return select(or_(*(found.exists() for found in (_OVER, _LEFT_BEHIND, complete))))
 
 
 async def any_to_finish(connection: AsyncConnection, now: datetime) -> bool:
