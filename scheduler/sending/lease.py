@@ -54,9 +54,9 @@ class Lease:
         self.renewed(asked_at)
         return row
 
-    def renewed(self, asked_at: float) -> None:
-        """A transaction that began at `asked_at` renewed the lease, however long it took."""
-        self.held_until = asked_at + TRUSTED_LEASE
+    def renewed(self, at: float) -> None:
+        """A transaction renewed the lease, counted from then on, however long it took to end."""
+        self.held_until = at + TRUSTED_LEASE
 
     async def keep(self, connection: Connection) -> None:
         """Own the lane for longer, to store answers; calls leave no longer than before, since what they were decided

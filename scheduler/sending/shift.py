@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
-from campaigns.time.clock import ticks
 from scheduler.sending.calls import CallsUnderWay
 from scheduler.sending.lane_health import LaneHealth
 from scheduler.sending.lanes import LEASE, Lane
@@ -189,7 +188,6 @@ class Shift:
         return await self._open_once()
 
     async def _open_once(self) -> Slice:
-        asked_at = ticks()
         async with self.store.storing() as finished:
             piece = await open_slice(
                 self.engine,
@@ -200,7 +198,7 @@ class Shift:
                 idle=self.idle,
                 only_run=self.only_run,
             )
-        self.lease.renewed(asked_at)
+        self.lease.renewed(piece.leased_at)
         return piece
 
     def _ready_in(self, run_ids: Iterable[int]) -> float:

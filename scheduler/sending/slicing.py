@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 
 from campaigns.frozen import frozen
+from campaigns.time.clock import ticks
 from scheduler.sending.claiming import claim_jobs
 from scheduler.sending.deciding import decide_claim
 from scheduler.sending.facts import gather, with_current_budgets
@@ -29,6 +30,8 @@ class Slice:
     """The runs that had something due."""
     blocked: tuple[int, ...]
     """Those of them whose own limits allow no send within this slice."""
+    leased_at: float
+    """When the lease was renewed, by `ticks`: not before the transaction had its turn."""
 
 
 async def open_slice(
@@ -44,7 +47,7 @@ async def open_slice(
     """Commit the slice, of all running runs or of one; raises LaneLost, with nothing written, where another holder has
     the lane."""
     async with writing(engine) as connection:
-        now = lane.now()
+        leased_at, now = ticks(), lane.now()
         await store(connection, lane, epoch, finished, now)
         due = await due_runs(connection, lane.name, now)
         wanted = [run for run in due if only_run in (None, run.id)]
@@ -66,4 +69,5 @@ async def open_slice(
         sum(len(claim.jobs) for claim in claimed.claims),
         tuple(run.id for run in wanted),
         tuple(claimed.blocked),
+        leased_at,
     )

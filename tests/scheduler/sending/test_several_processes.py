@@ -217,3 +217,21 @@ async def test_an_answer_that_comes_after_the_lane_was_taken_ends_the_doubt(worl
     await one.shift().run()
     states = Counter(row.state for row in await job_rows(world.engine))
     assert states == {"accepted": 1, "pending": 1, "in_doubt": 1}
+
+
+async def test_waiting_for_a_transactions_turn_uses_up_no_lease(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of lanes share a few connections to a server, and one writer's turn on SQLite."""
+    waited, read = 0.0, time.clock_gettime
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: read(clock) + waited)
+
+    def wait(_connection: object) -> None:
+        nonlocal waited
+        waited += LEASE.total_seconds()
+
+    await world.campaign(3)
+    event.listen(world.engine.sync_engine, "begin", wait)
+    for _ in range(3):  # another transaction may begin while the calls leave
+        await world.process("one").shift().run()
+    assert len(await world.provider.ledger()) == 3
