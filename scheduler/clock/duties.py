@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -195,9 +195,12 @@ class Duties:
 
     async def settle_doubts(self) -> None:
         """Look up messages in doubt at providers that can be asked."""
-        for lane in self._lanes.values():
-            if lane.adapter.capabilities.looks_up or lane.adapter.capabilities.idempotent:
-                await do_part("doubts", lane.name, resolve_doubts(self._engine, lane, self._stop))
+        asked = [
+            lane
+            for lane in self._lanes.values()
+            if lane.adapter.capabilities.looks_up or lane.adapter.capabilities.idempotent
+        ]
+        await _by_account("doubts", asked, lambda lane: resolve_doubts(self._engine, lane, self._stop))
 
     async def ask_windows(self) -> None:
         """Ask the providers that can be asked about windows that messages wait for."""
@@ -209,10 +212,13 @@ class Duties:
         """Resume the lanes whose sender can send again."""
         async with reading(self._engine) as connection:
             rows = await read_lanes(connection)
-        for name, lane in self._lanes.items():
-            row = rows[name]
-            if row.paused_reason is not None and row.paused_until is None:
-                await do_part("senders", name, self._check_sender(lane, row.paused_reason))
+        paused = {
+            name: row.paused_reason
+            for name, row in rows.items()
+            if row.paused_reason and not row.paused_until
+        }
+        asked = [lane for name, lane in self._lanes.items() if name in paused]
+        await _by_account("senders", asked, lambda lane: self._check_sender(lane, paused[lane.name]))
         self.senders_checked = True
 
     async def _check_sender(self, lane: Lane, shown: str) -> None:
@@ -229,3 +235,17 @@ class Duties:
                 await sender_recovered(connection, lane.name)
             else:
                 await note_sender_problem(connection, lane.name, problem)
+
+
+async def _by_account(duty: str, lanes: Iterable[Lane], work: Callable[[Lane], Awaitable[object]]) -> None:
+    """Do the duty for the lanes of each account one after the other: a provider that does not answer holds up only its
+    own."""
+    accounts: dict[str, list[Lane]] = {}
+    for lane in lanes:
+        accounts.setdefault(lane.account.name, []).append(lane)
+
+    async def each(of_account: Sequence[Lane]) -> None:
+        for lane in of_account:
+            await do_part(duty, lane.name, work(lane))
+
+    await asyncio.gather(*map(each, accounts.values()))
