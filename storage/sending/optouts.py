@@ -37,8 +37,8 @@ from storage.tables.types import from_millis, to_millis
 
 PAGE: Final = 1_000
 CLOCKS_DIFFER: Final = timedelta(minutes=15)
-"""How far the clock of a machine of ours may be ahead of a provider's: of an opt-in by hand and an opt-out reported by a
-provider that are no further apart, the opt-out applies."""
+"""How far the clock of a machine of ours may be ahead of a provider's: of an opt-in by hand and an opt-out that a
+provider reports and that are no further apart, the opt-out applies."""
 WEBHOOK: Final = "webhook:"
 """How the source of what a provider reports begins."""
 _Last = tuple[datetime, Action]
