@@ -31,11 +31,12 @@ from campaigns.masking import masked
 from campaigns.notify_events import NotifyEvent
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import FINAL, CampaignState, JobState, RunState
+from storage.database.bulk import among
 from storage.database.vacuum import learn_growth
 from storage.notify.events import Occurrence, add_event
 from storage.runs.campaign_events import note_state
 from storage.runs.editions import edition_of, of_audience
-from storage.runs.history import in_order, move
+from storage.runs.history import AT_ONCE, in_order, move
 from storage.runs.local_times import LocalTimes, local_times, place_of
 from storage.tables.audience import campaigns, recipients
 from storage.tables.predicates import IS_PENDING
@@ -337,13 +338,13 @@ async def any_to_finish(connection: AsyncConnection, now: datetime) -> bool:
 
 
 async def expire_jobs(connection: AsyncConnection, now: datetime) -> int:
-    """End the pending jobs of runs whose time ran out, whatever holds them; how many."""
+    """End pending jobs of runs whose time ran out, AT_ONCE of them, whatever holds them; how many."""
     over = (await connection.scalars(_OVER, {"now": now})).all()
     return await _end_pending(connection, over, JobState.EXPIRED, "expired", now)
 
 
 async def cancel_jobs(connection: AsyncConnection, now: datetime) -> int:
-    """End what came back to `pending` after its run was cancelled: its call was under way then; how many."""
+    """The same of what is pending though its run was cancelled: its call was under way then, or it was not reached."""
     over = (await connection.scalars(_LEFT_BEHIND)).all()
     return await _end_pending(connection, over, JobState.CANCELLED, "run_cancelled", now)
 
@@ -351,10 +352,9 @@ async def cancel_jobs(connection: AsyncConnection, now: datetime) -> int:
 async def _end_pending(
     connection: AsyncConnection, over: Sequence[int], state: JobState, reason: str, now: datetime
 ) -> int:
-    if not over:
-        return 0
-    pending = select(jobs.c.id).where(jobs.c.run_id.in_(over), IS_PENDING)
-    guard = and_(jobs.c.id.in_(in_order(pending)), IS_PENDING)
+    pending = select(jobs.c.id).where(jobs.c.run_id.in_(over), IS_PENDING).limit(AT_ONCE)
+    ids = list(await connection.scalars(in_order(pending))) if over else []  # an UPDATE may limit twice
+    guard = and_(among(connection, jobs.c.id, ids), IS_PENDING)
     return await move(connection, guard, {"state": state, "reason": reason, "held_by": None}, "clock", now)
 
 
