@@ -18,7 +18,7 @@ from campaigns.errors import AccountError, DrumbeatError
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import ClockCorrection, Now
 from scheduler.actions.approval import Guard
-from scheduler.actions.purge import purge_daily
+from scheduler.actions.purge import DeleteFiles, purge_daily
 from scheduler.clock.launch import launch_due, launch_with_list
 from scheduler.clock.refresh import judge_by
 from scheduler.clock.supervision import do_part
@@ -70,6 +70,7 @@ class Duties:
         retention: Mapping[str, timedelta],
         holder: str,
         no_other_runner: Callable[[], bool],
+        delete_files: DeleteFiles | None = None,
     ) -> None:
         self.senders_checked = False
         """Whether the lanes that an earlier run left paused have been checked: one that can send again has work."""
@@ -86,6 +87,7 @@ class Duties:
         self._now = now
         self._guard = guard
         self._retention = retention
+        self._delete_files = delete_files
         self._check = judge_by(lanes)
         self._holder = holder
         self._no_other_runner = no_other_runner
@@ -167,7 +169,9 @@ class Duties:
     async def keep_retention(self) -> None:
         """Once a day, delete what is older than `[retention]` allows."""
         try:
-            deleted = await purge_daily(self._engine, self._now(), self._retention, self._stop)
+            deleted = await purge_daily(
+                self._engine, self._now(), self._retention, self._stop, self._delete_files
+            )
         finally:
             self.retention_kept = True
         if deleted and any(deleted.values()):
