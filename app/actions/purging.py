@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
 
 from app.actions.drafts.unnamed import count_unnamed, delete_unnamed
 from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.time.clock import Now, utc_now
-from scheduler.actions.purge import Plan, carry_out, plan_purge
+from scheduler.actions.purge import FILES, Plan, carry_out, plan_purge
 from storage.database.engine import Engine
 from storage.database.vacuum import free_space
-
-DRAFT_MEDIA: Final = "draft_media"
 
 
 async def plan_of_purge(
@@ -23,7 +20,7 @@ async def plan_of_purge(
 ) -> Plan:
     """What ended that long ago, and how many rows and files it has. Raises UsageError if the age is too short."""
     plan = await plan_purge(engine, now(), older_than)
-    plan.rows[DRAFT_MEDIA] = await asyncio.to_thread(count_unnamed, settings, plan.before)
+    plan.rows[FILES] = await asyncio.to_thread(count_unnamed, settings, plan.before)
     return plan
 
 
@@ -38,7 +35,7 @@ async def purge_database(
 ) -> dict[str, int]:
     """Delete what the plan lists; returns the rows, or files, of each kind."""
     deleted = await carry_out(engine, plan, now(), progress)
-    return {**deleted, DRAFT_MEDIA: await asyncio.to_thread(delete_unnamed, settings, plan.before)}
+    return {**deleted, FILES: await asyncio.to_thread(delete_unnamed, settings, plan.before)}
 
 
 @act("database.shrink", about=None)

@@ -6,7 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
@@ -50,12 +51,19 @@ async def run_campaigns(
         default_caps=settings.caps,
         guard=guard_of(settings),
         retention=settings.retention,
+        delete_files=partial(_delete_files, settings),
         notify=NotifyPlan(settings.notify, settings.public_url),
         stop=stop,
         progress=progress,
         observe=observe,
     )
     return of_campaigns(summary, asked) if asked else summary
+
+
+def _delete_files(settings: Settings, before: datetime) -> int:
+    from app.actions.drafts.unnamed import delete_unnamed  # not loaded where nothing is purged
+
+    return delete_unnamed(settings, before)
 
 
 def of_campaigns(summary: RunSummary, names: Sequence[str]) -> RunSummary:

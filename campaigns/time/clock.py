@@ -13,6 +13,16 @@ NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 Now = Callable[[], datetime]
 """Returns the current time as an aware datetime in UTC."""
 
+_ASLEEP_TOO: Final = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+"""The system's clock that nobody sets and that goes on while the machine sleeps: Linux has one of its own for that."""
+
+
+def ticks() -> float:
+    """Seconds by a clock that nobody sets, and that goes on while the machine sleeps, as `time.monotonic` does not on
+    Linux and macOS. For what others may do meanwhile: a lease that ran out during the sleep is over."""
+    return time.monotonic() if _ASLEEP_TOO is None else time.clock_gettime(_ASLEEP_TOO)
+
+
 SLACK: Final = timedelta(seconds=2)
 """A difference up to this is drift and is followed at once; a larger one means that the clock was set."""
 STANDS: Final = 10.0
@@ -40,7 +50,7 @@ class SteadyClock:
     changes nothing, and after a longer error the work continues within seconds of the correction.
     """
 
-    def __init__(self, read: Now = utc_now, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, read: Now = utc_now, ticks: Callable[[], float] = ticks) -> None:
         self._read = read
         self._ticks = ticks
         self._zero = read() - timedelta(seconds=ticks())

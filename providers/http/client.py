@@ -26,6 +26,7 @@ import orjson
 
 from campaigns.errors import AccountError, DrumbeatError, NotFound, Unavailable
 from campaigns.frozen import frozen
+from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_NAME, LONGEST_WAIT, clean, read_json
 from providers.http.connection import TOO_LATE, Departure, Gate, NeverLeft, RawAnswer
 from providers.http.redaction import SecretScrubber
@@ -125,6 +126,7 @@ class Http:
         transport: Transport | None = None,
         before_request: Callable[[], Awaitable[None]] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Now = utc_now,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._credentials = credentials
@@ -136,12 +138,14 @@ class Http:
         )
         self._before_request = before_request
         self._sleep = sleep
+        self._now = now
         self._dated: tuple[str, datetime] | None = None
         """The provider's time in its last answer, and our time then."""
 
     @property
     def ahead(self) -> timedelta:
-        """By how much our clock is ahead of the provider's, if an answer has stated its time."""
+        """By how much our clock, the one that times are stored by, is ahead of the provider's, if an answer has stated
+        its time."""
         theirs = _http_date(self._dated[0]) if self._dated else None
         return self._dated[1] - theirs if self._dated and theirs else timedelta()
 
@@ -206,7 +210,7 @@ class Http:
 
     def _answer(self, raw: RawAnswer, latency_ms: int) -> Answer:
         headers = {name.decode("latin-1"): _header_text(value) for name, value in reversed(raw.headers)}
-        at = datetime.now(UTC)
+        at = self._now()
         self._dated = (headers.get("date", ""), at)
         named = next(filter(None, map(headers.get, _REQUEST_IDS)), None)
         if raw.status in (401, 403):

@@ -5,6 +5,8 @@ Runs before their campaign, as the engine does it: two who lock both in the same
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
@@ -20,6 +22,7 @@ from storage.audience.campaigns import Campaign, require, was_launched
 from storage.database.engine import Connection, Engine, writing
 from storage.runs.breaker import forget_failures
 from storage.runs.control import end_jobs, move_campaign, move_runs, moved_at, phones_in
+from storage.runs.history import AT_ONCE
 from storage.sending.freed_room import give_back
 from storage.sending.lanes import resume_lane
 from storage.views.overview import paused_lanes
@@ -107,17 +110,30 @@ async def cancel(engine: Engine, name: str, *, now: Now = utc_now) -> int:
             connection, name, living, C.CANCELLED, moment, "be cancelled", reason="cancelled by a person"
         )
         await end_runs(connection)  # a launch may have held the campaign meanwhile
-    # By itself: a slice that holds jobs may wait for their run. Cut off here, the clock ends them.
-    async with writing(engine) as connection:
-        return await end_jobs(
-            connection,
-            name,
-            JobState.PENDING,
-            JobState.CANCELLED,
-            moment,
-            reason="run_cancelled",
-            detail="the campaign was cancelled",
-        )
+    return await _cancel_jobs(engine, name, moment)
+
+
+async def _cancel_jobs(engine: Engine, name: str, now: datetime) -> int:
+    """By themselves: a slice that holds jobs may wait for their run. A part at a time, with as long a rest for others
+    to write. Cut off here, the clock ends them."""
+    cancelled = 0
+    while True:
+        began = time.monotonic()
+        async with writing(engine) as connection:
+            ended = await end_jobs(
+                connection,
+                name,
+                JobState.PENDING,
+                JobState.CANCELLED,
+                now,
+                reason="run_cancelled",
+                detail="the campaign was cancelled",
+                most=AT_ONCE,
+            )
+        cancelled += ended
+        if ended < AT_ONCE:
+            return cancelled
+        await asyncio.sleep(time.monotonic() - began)
 
 
 async def resolve(

@@ -41,6 +41,10 @@ Batch = Callable[[], Awaitable[int]]
 """One transaction; returns how many rows it deleted."""
 Progress = Callable[[int], None]
 """Called after each transaction with the number of rows deleted so far."""
+DeleteFiles = Callable[[datetime], int]
+"""Deletes files that nothing needs any more and that are older; how many. Runs in a thread."""
+FILES: Final = "draft_media"
+"""The name under which they are counted."""
 
 
 KINDS: Final = {
@@ -98,15 +102,22 @@ async def plan_by_kind(engine: Engine, now: datetime, ages: Mapping[str, timedel
 
 
 async def purge_daily(
-    engine: Engine, now: datetime, ages: Mapping[str, timedelta], stop: asyncio.Event
+    engine: Engine,
+    now: datetime,
+    ages: Mapping[str, timedelta],
+    stop: asyncio.Event,
+    delete_files: DeleteFiles | None = None,
 ) -> dict[str, int] | None:
-    """Delete what is older than `[retention]` allows, unless that was done within a day; how many rows of each."""
+    """Delete what is older than `[retention]` allows, unless that was done within a day; how many rows, or files, of
+    each. Files are as old as messages may be."""
     if not ages:
         return None
     async with reading(engine) as connection:
         if not await is_due(connection, DAILY, now):
             return None
     deleted = await carry_out(engine, await plan_by_kind(engine, now, ages), now, stop=stop)
+    if delete_files is not None and "messages" in ages:
+        deleted[FILES] = await asyncio.to_thread(delete_files, now - ages["messages"])
     if not stop.is_set():
         async with writing(engine) as connection:
             await note_done(connection, DAILY, now)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from campaigns.errors import AccountError, DrumbeatError
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import ClockCorrection, Now
 from scheduler.actions.approval import Guard
-from scheduler.actions.purge import purge_daily
+from scheduler.actions.purge import DeleteFiles, purge_daily
 from scheduler.clock.launch import launch_due, launch_with_list
 from scheduler.clock.refresh import judge_by
 from scheduler.clock.supervision import do_part
@@ -30,8 +32,8 @@ from scheduler.receipts.window_lookup import ask_windows
 from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.sender_limits import SenderLimits
 from storage.database.clock_steps import correct_clock_steps
-from storage.database.engine import Engine, reading, writing
-from storage.runs.retries import skip_arrived
+from storage.database.engine import Connection, Engine, reading, writing
+from storage.runs.retries import any_arrived, skip_arrived
 from storage.runs.runs import (
     DueCampaign,
     any_to_finish,
@@ -49,6 +51,9 @@ from storage.sending.lanes import (
 
 logger = logging.getLogger(__name__)
 
+LOOK_SHARE: Final = 0.05
+"""The most of the time that is spent on looking for retries that need not be sent any more."""
+
 
 class Duties:
     """One clock's duties. `holder` is the name under which shifts of its own process hold lanes."""
@@ -65,6 +70,7 @@ class Duties:
         retention: Mapping[str, timedelta],
         holder: str,
         no_other_runner: Callable[[], bool],
+        delete_files: DeleteFiles | None = None,
     ) -> None:
         self.senders_checked = False
         """Whether the lanes that an earlier run left paused have been checked: one that can send again has work."""
@@ -72,6 +78,8 @@ class Duties:
         """Whether it was done once: short runs purge too."""
         self.start_at: datetime | None = None
         """The next nominal time of any campaign, as of the last sweep."""
+        self._look_for_arrivals_after = 0.0
+        """By the monotonic clock."""
         self._engine = engine
         self._lanes = lanes
         self._shifts = shifts
@@ -79,6 +87,7 @@ class Duties:
         self._now = now
         self._guard = guard
         self._retention = retention
+        self._delete_files = delete_files
         self._check = judge_by(lanes)
         self._holder = holder
         self._no_other_runner = no_other_runner
@@ -140,16 +149,29 @@ class Duties:
         seldom anything, and with SQLite whoever is going to write waits for those who send, and they for it."""
         now = self._now()
         async with reading(self._engine) as connection:
-            if not await any_to_finish(connection, now):
-                return
-        for finish in (expire_jobs, cancel_jobs, skip_arrived, complete_runs):
+            over = [expire_jobs, cancel_jobs, complete_runs] if await any_to_finish(connection, now) else []
+            arrived = [skip_arrived] if await self._any_arrived(connection) else []
+        for finish in (*arrived, *over):
             async with writing(self._engine) as connection:
                 await finish(connection, now)
+
+    async def _any_arrived(self, connection: Connection) -> bool:
+        """To look takes as long as many retries wait, perhaps for a day: it is done as often as that leaves time for
+        the rest."""
+        began = time.monotonic()
+        if began < self._look_for_arrivals_after:
+            return False
+        found = await any_arrived(connection)
+        took = time.monotonic() - began
+        self._look_for_arrivals_after = began + took / LOOK_SHARE
+        return found
 
     async def keep_retention(self) -> None:
         """Once a day, delete what is older than `[retention]` allows."""
         try:
-            deleted = await purge_daily(self._engine, self._now(), self._retention, self._stop)
+            deleted = await purge_daily(
+                self._engine, self._now(), self._retention, self._stop, self._delete_files
+            )
         finally:
             self.retention_kept = True
         if deleted and any(deleted.values()):
@@ -177,9 +199,12 @@ class Duties:
 
     async def settle_doubts(self) -> None:
         """Look up messages in doubt at providers that can be asked."""
-        for lane in self._lanes.values():
-            if lane.adapter.capabilities.looks_up or lane.adapter.capabilities.idempotent:
-                await do_part("doubts", lane.name, resolve_doubts(self._engine, lane, self._stop))
+        asked = [
+            lane
+            for lane in self._lanes.values()
+            if lane.adapter.capabilities.looks_up or lane.adapter.capabilities.idempotent
+        ]
+        await _by_account("doubts", asked, lambda lane: resolve_doubts(self._engine, lane, self._stop))
 
     async def ask_windows(self) -> None:
         """Ask the providers that can be asked about windows that messages wait for."""
@@ -191,10 +216,13 @@ class Duties:
         """Resume the lanes whose sender can send again."""
         async with reading(self._engine) as connection:
             rows = await read_lanes(connection)
-        for name, lane in self._lanes.items():
-            row = rows[name]
-            if row.paused_reason is not None and row.paused_until is None:
-                await do_part("senders", name, self._check_sender(lane, row.paused_reason))
+        paused = {
+            name: row.paused_reason
+            for name, row in rows.items()
+            if row.paused_reason and not row.paused_until
+        }
+        asked = [lane for name, lane in self._lanes.items() if name in paused]
+        await _by_account("senders", asked, lambda lane: self._check_sender(lane, paused[lane.name]))
         self.senders_checked = True
 
     async def _check_sender(self, lane: Lane, shown: str) -> None:
@@ -211,3 +239,17 @@ class Duties:
                 await sender_recovered(connection, lane.name)
             else:
                 await note_sender_problem(connection, lane.name, problem)
+
+
+async def _by_account(duty: str, lanes: Iterable[Lane], work: Callable[[Lane], Awaitable[object]]) -> None:
+    """Do the duty for the lanes of each account one after the other: a provider that does not answer holds up only its
+    own."""
+    accounts: dict[str, list[Lane]] = {}
+    for lane in lanes:
+        accounts.setdefault(lane.account.name, []).append(lane)
+
+    async def each(of_account: Sequence[Lane]) -> None:
+        for lane in of_account:
+            await do_part(duty, lane.name, work(lane))
+
+    await asyncio.gather(*map(each, accounts.values()))

@@ -21,6 +21,7 @@ from campaigns.time.clock import Now, SteadyClock, utc_now
 from providers.http.client import Transport
 from providers.settings import AccountSettings
 from scheduler.actions.approval import NO_GUARD, Guard
+from scheduler.actions.purge import DeleteFiles
 from scheduler.clock.duties import Duties
 from scheduler.clock.locks import Hold, runner_lock
 from scheduler.clock.notifier import Notifier, NotifyPlan
@@ -76,6 +77,7 @@ async def run(
     default_caps: tuple[Cap, ...] = (),
     guard: Guard = NO_GUARD,
     retention: Mapping[str, timedelta] | None = None,
+    delete_files: DeleteFiles | None = None,
     notify: NotifyPlan | None = None,
     stop: asyncio.Event | None = None,
     progress: Progress | None = None,
@@ -109,6 +111,7 @@ async def run(
         guard=guard,
         distributed=distributed,
         retention=retention or {},
+        delete_files=delete_files,
         notify=notify or NotifyPlan(),
     )
     try:
@@ -130,6 +133,7 @@ class Runner:
         guard: Guard,
         distributed: bool,
         retention: Mapping[str, timedelta],
+        delete_files: DeleteFiles | None,
         notify: NotifyPlan,
     ) -> None:
         self.engine = engine
@@ -139,6 +143,7 @@ class Runner:
         self.guard = guard
         self.distributed = distributed
         self.retention = retention
+        self.delete_files = delete_files
         self.presence = Presence(engine, "clock" if distributed else "runner", now, healthy=self._sweeps)
         self.watch = Watch(engine, lanes, now)
         self.notifier = Notifier(engine, notify, lanes, stop, now)
@@ -160,6 +165,7 @@ class Runner:
                 retention=self.retention,
                 holder=self.presence.name,
                 no_other_runner=self._no_other_runner,
+                delete_files=self.delete_files,
             )
             interrupted = await self._lead_until_done(until_idle, wait_receipts, progress)
         return await self.watch.summary(interrupted=interrupted)

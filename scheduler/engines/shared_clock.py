@@ -3,21 +3,21 @@ clocks may differ by more than a lease lasts."""
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 
 from campaigns.errors import UsageError
-from campaigns.time.clock import SteadyClock
+from campaigns.time.clock import SteadyClock, ticks
 from storage.database.engine import Engine, reading
 from storage.sending.workers import server_time
 
 
 class SharedClock(SteadyClock):
-    """Gives the server's time; between two readings it runs on this machine's monotonic clock, which is never set."""
+    """Gives the server's time; between two readings it runs on this machine's `ticks`, which nobody sets and which
+    go on while it sleeps."""
 
-    def __init__(self, shown: datetime, ticks: float) -> None:
-        super().__init__(lambda: shown, lambda: ticks)
-        self._ticks = time.monotonic
+    def __init__(self, shown: datetime, shown_at: float) -> None:
+        super().__init__(lambda: shown, lambda: shown_at)
+        self._ticks = ticks
 
     def _look(self) -> None:
         """It is read by `set` alone."""
@@ -43,9 +43,9 @@ async def shared_clock(engine: Engine) -> SharedClock:
 
 
 async def _read(engine: Engine) -> tuple[datetime, float]:
-    """What the server's clock showed, and when that was by our monotonic one."""
+    """What the server's clock showed, and when that was by `ticks`."""
     async with reading(engine) as connection:
         await server_time(connection)  # the connection is made
-        asked_at = time.monotonic()
+        asked_at = ticks()
         shown = await server_time(connection)
-        return shown, (asked_at + time.monotonic()) / 2
+        return shown, (asked_at + ticks()) / 2

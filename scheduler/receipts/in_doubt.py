@@ -17,9 +17,9 @@ from scheduler.sending.lanes import Lane
 from scheduler.sending.pacing import NO_RUN
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.database.health import is_outage
+from storage.receipts.adopting import adopt
 from storage.receipts.receipts import (
     DoubtRow,
-    adopt_message,
     doubts,
     give_up,
     is_claimed,
@@ -120,7 +120,7 @@ async def _settle(
             return False
         case Found(report=report):
             polls = lane.adapter.capabilities.polls
-            adopted = await adopt_message(connection, doubt, report.message_id, now, polls=polls)
+            adopted = await adopt(connection, lane.account.name, doubt, report.message_id, now, polls=polls)
             await apply_reports(connection, lane.name, [report], "lookup", now)
             return adopted
         case Absent() if doubt.unanswered >= MAX_ATTEMPTS:
@@ -151,4 +151,4 @@ async def _ask_by_sending(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
         if await is_claimed(connection, doubt, lane.name, result.message_id):
             return False
         polls = lane.adapter.capabilities.polls
-        return await adopt_message(connection, doubt, result.message_id, lane.now(), polls=polls)
+        return await adopt(connection, lane.account.name, doubt, result.message_id, lane.now(), polls=polls)

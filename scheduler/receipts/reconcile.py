@@ -28,7 +28,7 @@ _jitter = random.Random()  # noqa: S311
 AT_ONCE: Final = 500
 """Messages asked about in one go."""
 CLOCK_SKEW: Final = timedelta(minutes=5)
-"""How far a provider's clock may be from ours."""
+"""How far a provider's clock may be from ours, besides what its answers show."""
 
 
 async def reconcile(
@@ -55,8 +55,9 @@ async def reconcile(
 
 
 async def _ask(engine: Engine, lane: Lane, due: list[Awaited], stop: asyncio.Event | None) -> int:
-    since = min(awaited.accepted_at for awaited in due) - CLOCK_SKEW
-    until = max(awaited.accepted_at for awaited in due) + CLOCK_SKEW
+    skew = CLOCK_SKEW + abs(lane.http.ahead)
+    since = min(awaited.accepted_at for awaited in due) - skew
+    until = max(awaited.accepted_at for awaited in due) + skew
     ids = [awaited.message_id for awaited in due]
     moved = 0
     async for reports in lane.adapter.poll(lane.http, lane.sender, ids, since, until):

@@ -17,6 +17,7 @@ from storage.receipts.same_person import one_for_each_person
 from storage.runs.runs import RunRow
 from storage.runs.variants import Experiment, running_experiment
 from storage.sending.intents import DueJob, claim_due
+from storage.sending.last_calls import last_call
 
 
 @dataclass(slots=True)
@@ -36,32 +37,44 @@ class Claimed:
 
 
 async def claim_jobs(
-    connection: Connection, lane: Lane, plans: Plans, running: Sequence[RunRow], now: datetime, idle: float
+    connection: Connection, lane: Lane, plans: Plans, due: Sequence[RunRow], now: datetime, idle: float
 ) -> Claimed:
-    """Claim what is due of each run, at most one message to a person."""
+    """Claim what is due of these runs, at most one message to a person, until the slice is full."""
     claimed = Claimed()
     most = 1 if lane.probes else lane.pacer.slice_size()
-    for run in lane.pacer.in_turn(running):
+    for run in lane.pacer.in_turn(due):
+        if len(claimed.phones) >= most:
+            break
         plan = await plans.of(connection, run.id)
-        lane.pacer.admit(run.id, plan.gap, plan.rate, idle, plan.jitter)
+        if not lane.pacer.knows(run.id):
+            since = await _idle_of(connection, lane, run, plan, idle)
+            lane.pacer.admit(run.id, plan.gap, plan.rate, since, plan.jitter)
         if run.id in lane.on_trial:
             continue
         if lane.pacer.ready_in(run.id) > SLICE:
             claimed.blocked.append(run.id)
             continue
         experiment = await _experiment_of(connection, run, plan)
-        due = await _claim_run(connection, lane, run.id, now, most - len(claimed.phones))
+        jobs = await _claim_run(connection, lane, run.id, now, most - len(claimed.phones))
         if plan.names_user_ids:
-            due = await one_for_each_person(connection, lane.account.name, run.id, due)
-        fresh = tuple(job for job in due if job.phone not in claimed.phones)
+            jobs = await one_for_each_person(connection, lane.account.name, run.id, jobs)
+        fresh = tuple(job for job in jobs if job.phone not in claimed.phones)
         if fresh:
             lane.pacer.note_turn(run.id)
             claimed.add(Claim(run, plan, fresh, plan.budget_lines(run, now), experiment))
     if claimed.claims and lane.account.shared_rate is not None:
         await _keep_within_rate(connection, lane, lane.account.shared_rate, claimed)
         if not claimed.claims:
-            claimed.blocked = [run.id for run in running]
+            claimed.blocked = [run.id for run in due]
     return claimed
+
+
+async def _idle_of(connection: Connection, lane: Lane, run: RunRow, plan: Plan, idle: float) -> float:
+    """How many seconds ago the run, or else its campaign's run before it, last sent on the lane; `idle`: the lane."""
+    if not (plan.gap or plan.rate or plan.jitter):
+        return idle
+    last = await last_call(connection, run.id, run.campaign_id, lane.name)
+    return idle if last is None else max(idle, lane.idle_since(last))
 
 
 async def _experiment_of(connection: Connection, run: RunRow, plan: Plan) -> Experiment | None:

@@ -129,7 +129,7 @@ async def _wait_or_pause(
     over_budget = {deferral.job_id for deferral in deferrals if deferral.out_of_budget}
     if not over_budget:
         return deferrals
-    if not sends and not await any_sending(connection, claim.run.id):
+    if not sends and not await any_sending(connection, claim.run.id, known.now):
         reason = BUDGET_REACHED if _any_priced(claim, known, over_budget) else UNPRICED
         await pause_run(connection, claim.run.id, reason, known.now)
         return deferrals

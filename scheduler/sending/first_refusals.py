@@ -37,7 +37,7 @@ class FirstMessages:
         if kind in proven:
             return True
         if self._firsts is None:
-            self._firsts = await first_results(self._connection, self._run.id)
+            self._firsts = await first_results(self._connection, self._run.id, self._now)
         first, most = self._firsts.of(kind), min(FEW, self._firsts.jobs)
         if first.accepted or self._run.is_test:
             self._lane.proven.setdefault(self._run.id, set()).add(kind)

@@ -22,6 +22,7 @@ from storage.database.engine import Engine
 if TYPE_CHECKING:
     from providers.adapter import Adapter
     from providers.http.client import Http, Transport
+    from storage.sending.lanes import LaneRow
 
 LEASE = timedelta(seconds=30)
 """Duration of a lane's lease; it is renewed while the shift runs."""
@@ -137,6 +138,8 @@ class Lane:
     """Of each run, the forms and variants of messages that the provider is known to take."""
     on_trial: set[int] = field(default_factory=set)
     """Runs of which nothing more goes until a call under way has been answered."""
+    epoch: int = 0
+    """That of this process's last shift: whether another process has sent since."""
     now: Now = utc_now
     observe: Observe = ignore
 
@@ -158,14 +161,27 @@ class Lane:
         self.pacer.forget(opened)
         self.proven = {run_id: kinds for run_id, kinds in self.proven.items() if run_id in opened}
 
+    def start(self, row: LaneRow) -> float:
+        """Begin a shift where the last one, in whichever process, left the lane; how many seconds ago it last sent."""
+        self.refusals = row.refusals
+        self.on_trial.clear()
+        if (
+            row.epoch != self.epoch + 1
+        ):  # another process has sent: what is known here of the runs' limits is old
+            self.pacer.forget(())
+        self.epoch = row.epoch
+        return self.prime(row.last_sent_at)
+
     def prime(self, last_sent_at: datetime | None) -> float:
         """Start the lane's limits where the last send left them; how many seconds ago that was."""
-        idle = (self.now() - last_sent_at).total_seconds() if last_sent_at else float("inf")
-        idle = max(
-            idle, -self.pacer.farthest.total_seconds()
-        )  # no send can be further ahead: the clock was set back
+        idle = self.idle_since(last_sent_at)
         self.pacer.prime(idle)
         return idle
+
+    def idle_since(self, last_sent_at: datetime | None) -> float:
+        """Seconds since then. No send can be further ahead than the farthest slot: a clock was set back."""
+        idle = (self.now() - last_sent_at).total_seconds() if last_sent_at else float("inf")
+        return max(idle, -self.pacer.farthest.total_seconds())
 
 
 def open_lanes(
@@ -184,7 +200,7 @@ def open_lanes(
     lanes: dict[str, Lane] = {}
     for name, settings in accounts.items():
         shared = SharedRate(shared_on, name, settings.rate, now) if shared_on and settings.rate else None
-        account = open_account(name, settings, transport=transport, shared_rate=shared)
+        account = open_account(name, settings, transport=transport, shared_rate=shared, now=now)
         account.default_caps = default_caps
         for sender in settings.senders:
             own = rate_bucket(sender.rate)
@@ -205,6 +221,7 @@ def open_account(
     *,
     transport: Transport | None = None,
     shared_rate: SharedRate | None = None,
+    now: Now = utc_now,
 ) -> Account:
     """The account's adapter and its connection; every request but a send waits for the account's rate by itself."""
     from providers.http.client import Http  # not loaded where only the limits of lanes are asked about
@@ -217,6 +234,7 @@ def open_account(
         timeout=settings.timeout.total_seconds(),
         transport=transport,
         before_request=shared_rate.wait if shared_rate else limit.wait if limit else None,
+        now=now,
     )
     return Account(name, settings, adapter, http, limit, shared_rate=shared_rate)
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from campaigns.time.clock import ticks
 from scheduler.sending.lanes import LEASE, Lane
 from storage.database.engine import Connection, Engine, writing
 from storage.receipts.receipts import mark_orphans
-from storage.sending.lanes import LaneRow, note_last_call, read_lanes, release_lane, take_lane
+from storage.sending.lanes import LaneRow, hold_lane, note_last_call, read_lanes, release_lane, take_lane
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Lease:
     ) -> None:
         self.epoch = 0
         self.held_until = 0.0
-        """By the monotonic clock."""
+        """By `ticks`."""
         self._engine = engine
         self._lane = lane
         self._holder = holder
@@ -36,7 +36,7 @@ class Lease:
 
     async def take(self) -> LaneRow | None:
         """Take the lane, and mark what its owner before left under way as in doubt; None while another owns it."""
-        asked_at, now, name = time.monotonic(), self._lane.now(), self._lane.name
+        asked_at, now, name = ticks(), self._lane.now(), self._lane.name
         async with writing(self._engine) as connection:
             epoch = await take_lane(
                 connection, name, self._holder, now, now + LEASE, no_other_runner=self._no_other_runner
@@ -54,13 +54,19 @@ class Lease:
         self.renewed(asked_at)
         return row
 
-    def renewed(self, asked_at: float) -> None:
-        """A transaction that began at `asked_at` renewed the lease, however long it took."""
-        self.held_until = asked_at + TRUSTED_LEASE
+    def renewed(self, at: float) -> None:
+        """A transaction renewed the lease, counted from then on, however long it took to end."""
+        self.held_until = at + TRUSTED_LEASE
+
+    async def keep(self, connection: Connection) -> None:
+        """Own the lane for longer, to store answers; calls leave no longer than before, since what they were decided
+        from grows old. Raises LaneLost."""
+        await hold_lane(connection, self._lane.name, self.epoch, self._lane.now() + LEASE)
 
     def may_send(self) -> bool:
-        """Whether the lane is still owned: a process that was stopped for longer than its lease starts no call."""
-        return time.monotonic() < self.held_until and self._held()
+        """Whether the lane is still owned: a process that was stopped, or slept, for longer than its lease starts no
+        call."""
+        return ticks() < self.held_until and self._held()
 
     async def release(self, connection: Connection, last_call_at: datetime | None) -> None:
         if last_call_at is not None:

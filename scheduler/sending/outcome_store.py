@@ -15,17 +15,20 @@ from campaigns.states import JobState
 from scheduler.sending.breaker import look_at_failures
 from scheduler.sending.finished_calls import FinishedCalls
 from scheduler.sending.lanes import Lane
+from scheduler.sending.late_answers import store_late
 from scheduler.sending.lease import Lease
 from scheduler.sending.storing import store_finished, store_one_by_one
 from storage.database.engine import Engine, writing
-from storage.database.health import first_line, is_refusal
+from storage.database.health import first_line, is_outage, is_refusal
 from storage.receipts.user_ids import learn_numbers, learn_other_numbers
 from storage.sending.lanes import LaneLost
 
 logger = logging.getLogger(__name__)
 
-HAND_OVER_PAUSES: Final = (1.0, 2.0, 4.0, 8.0)
+PAUSES: Final = (1.0, 2.0, 4.0, 8.0)
 """Seconds between the tries to store a shift's last outcomes in a database that fails."""
+OUTAGE_PAUSES: Final = (8.0,) * 36
+"""Those after them while the database is away, five minutes: to move a server to another machine takes one or two."""
 
 
 @dataclass(slots=True)
@@ -119,17 +122,28 @@ class OutcomeStore:
                 await learn_other_numbers(connection, account, learnt.numbers, now)
                 await learn_numbers(connection, account, learnt.user_ids, now)
 
-    async def store_patiently(self) -> None:
-        """An answer that is not stored is a message in doubt: try again while the database fails."""
-        for pause in HAND_OVER_PAUSES:
+    async def store_patiently(self, stop: asyncio.Event) -> None:
+        """An answer that is not stored is a message in doubt: try again while the database fails; in an outage for
+        minutes, unless the process is to stop."""
+        for tried, pause in enumerate((*PAUSES, *OUTAGE_PAUSES)):
             try:
                 await self.store()
                 return
             except LaneLost:
                 raise
-            except Exception:
-                logger.exception(
-                    "Outcomes not stored.", extra={"action": "store_failed", "lane": self._lane.name}
-                )
-                await asyncio.sleep(pause)
+            except Exception as error:
+                away = is_outage(error)
+                if tried >= len(PAUSES) and (stop.is_set() or not away):
+                    raise
+                ids = {"action": "store_failed", "lane": self._lane.name}
+                trace = None if away else error
+                logger.error("Outcomes not stored: %s", first_line(error), exc_info=trace, extra=ids)
+            await asyncio.sleep(pause)
         await self.store()
+
+    async def store_late(self) -> None:
+        """Another process has the lane: what the answers say of messages that are in doubt since."""
+        finished, self.finished = self.finished, FinishedCalls()
+        settled = await store_late(self._engine, self._lane, finished)
+        ids = {"action": "stored_late", "lane": self._lane.name, "jobs": settled}
+        logger.info("Answers ended doubts after the lane was taken.", extra=ids)

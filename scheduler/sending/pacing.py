@@ -220,7 +220,7 @@ class Pacer:
     def admit(
         self, run_id: int, gap: timedelta, rate: Rate | None, idle: float, jitter: timedelta = timedelta()
     ) -> None:
-        """Make a run's own limits known; `idle` is how long ago the lane last sent, in seconds."""
+        """Make a run's own limits known; `idle` is how long ago it last sent on the lane, in seconds."""
         if run_id not in self._runs:
             own = [
                 bucket
@@ -230,6 +230,10 @@ class Pacer:
             for bucket in own:
                 bucket.prime(idle)
             self._runs[run_id] = _Run(own)
+
+    def knows(self, run_id: int) -> bool:
+        """Whether the run's own limits are known."""
+        return run_id in self._runs
 
     def forget(self, keep: Iterable[int]) -> None:
         """Drop the limits of runs that have ended."""
@@ -251,11 +255,15 @@ class Pacer:
         return max([*waits, self.slots.ready_in()] if self.slots else waits, default=0.0)
 
     def slice_size(self, run_id: int | None = None) -> int:
-        """How many messages a slice may hold, of one run or of all: about 100 ms worth, at least one."""
+        """How many messages a slice may hold, of one run or of all: about 100 ms worth, at least one. Of slots, as many
+        as there are while a transaction lasts: a lane opens no slice ahead that needs some."""
         buckets = self._shared if run_id is None else self._buckets(run_id)
         paces = [bucket.per_second for bucket in buckets]
-        paces += [self.slots.per_second] if self.slots else []
-        return max(1, min(LARGEST_SLICE, math.floor(min(paces) * SLICE))) if paces else LARGEST_SLICE
+        span = SLICE
+        if self.slots is not None:
+            paces.append(self.slots.per_second)
+            span = max(SLICE, self.slots.lead().total_seconds())
+        return max(1, min(LARGEST_SLICE, math.floor(min(paces) * span))) if paces else LARGEST_SLICE
 
     @property
     def pace(self) -> float:

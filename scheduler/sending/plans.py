@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from functools import cached_property
@@ -142,7 +142,7 @@ class Plan:
 
 
 class Plans:
-    """The plans of the runs that one lane has sent for."""
+    """The plans of the runs that one shift of a lane has sent for."""
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
@@ -155,10 +155,6 @@ class Plans:
             named = await names_user_ids(connection, run_id)
             self._known[run_id] = replace(plan, names_user_ids=named)
         return self._known[run_id]
-
-    def keep(self, run_ids: Iterable[int]) -> None:
-        """Forget the runs that are not among `run_ids`."""
-        self._known = {run_id: self._known[run_id] for run_id in run_ids if run_id in self._known}
 
 
 async def prices_at(connection: Connection, settings: AccountSettings) -> Prices:

@@ -24,8 +24,10 @@ from scheduler.sending.pacing import SLICE
 from scheduler.sending.plans import Plans
 from scheduler.sending.sender_limits import SenderLimits
 from scheduler.sending.slicing import Slice, open_slice
-from storage.database.engine import Connection, Engine, writing
+from storage.database.engine import Connection, Engine, reading, writing
+from storage.database.health import first_line
 from storage.receipts.notices import keep_balance
+from storage.runs.runs import open_runs
 from storage.sending.lanes import LaneLost
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ logger = logging.getLogger(__name__)
 SHIFT: Final = timedelta(seconds=25)
 LONGEST_REST: Final = 1.0
 """Seconds; after them a shift checks again what may be sent: another campaign may have begun meanwhile."""
+KEEP: Final = LEASE.total_seconds() / 3
+"""Seconds between two renewals of the lease beside those of the slices."""
 FAST: Final = 5
 """Messages to a slice from which on the next slice is opened while this one is sent."""
 
@@ -65,6 +69,8 @@ class Shift:
         )
         self.opening: asyncio.Task[Slice] | None = None
         """The next slice, being opened while this one is sent."""
+        self.answered = asyncio.Event()
+        """Set when the shift makes no more calls, and all have been answered."""
         self.idle = 0.0
         self.paused = False
 
@@ -73,6 +79,7 @@ class Shift:
         await self._read_limits()
         if not await self._take():
             return LEASE.total_seconds()
+        keeping = asyncio.create_task(self._keep_lane())
         try:
             if self.paused or not await self.health.sender_can_send():
                 return 1.0
@@ -83,7 +90,11 @@ class Shift:
             )
             return LEASE.total_seconds()
         finally:
-            await self._hand_over()
+            try:
+                await self._hand_over()
+            finally:
+                self.answered.set()
+                await keeping
 
     async def _read_limits(self) -> None:
         """What the account may send must be known before anything is sent, if it can be; before the lane is taken,
@@ -100,10 +111,24 @@ class Shift:
         if row is None:
             return False
         self.paused = row.paused(now)
-        self.lane.refusals = row.refusals
-        self.lane.on_trial.clear()
-        self.idle = self.lane.prime(row.last_sent_at)
+        self.idle = self.lane.start(row)
+        async with reading(self.engine) as connection:
+            self.lane.forget_runs({run.id for run in await open_runs(connection)})
         return True
+
+    async def _keep_lane(self) -> None:
+        """Until all calls are answered nobody else takes the lane, however long an answer takes: their messages would
+        be in doubt, and might be sent again, while they are still under way."""
+        while not await wait_for_stop(self.answered, KEEP):
+            try:
+                async with writing(self.engine) as connection:
+                    await self.lease.keep(connection)
+            except LaneLost:
+                self.health.halted = True
+                return
+            except Exception as error:
+                ids = {"action": "lane_not_kept", "lane": self.lane.name}
+                logger.warning("The lane's lease could not be renewed: %s", first_line(error), extra=ids)
 
     async def _drain(self, deadline: float) -> float:
         while self.opening is not None or self._goes_on(deadline):
@@ -144,10 +169,7 @@ class Shift:
 
     async def _next_slice(self) -> Slice:
         opening, self.opening = self.opening, None
-        piece = await (opening or self._open())
-        self.plans.keep(piece.opened)
-        self.lane.forget_runs(piece.opened)
-        return piece
+        return await (opening or self._open())
 
     async def _open_ahead(self) -> Slice:
         try:
@@ -166,7 +188,6 @@ class Shift:
         return await self._open_once()
 
     async def _open_once(self) -> Slice:
-        asked_at = time.monotonic()
         async with self.store.storing() as finished:
             piece = await open_slice(
                 self.engine,
@@ -177,7 +198,7 @@ class Shift:
                 idle=self.idle,
                 only_run=self.only_run,
             )
-        self.lease.renewed(asked_at)
+        self.lease.renewed(piece.leased_at)
         return piece
 
     def _ready_in(self, run_ids: Iterable[int]) -> float:
@@ -199,8 +220,9 @@ class Shift:
         await self._withdraw_opened()
         while self.calls:
             await self.calls.wait_for_all()
+        self.answered.set()
         try:
-            await self.store.store_patiently()
+            await self.store.store_patiently(self.stop)
             await self.store.store_names()
             async with writing(self.engine) as connection:
                 await self.lease.release(connection, self.calls.last_begun_at)
@@ -210,6 +232,7 @@ class Shift:
                 "The lane was taken before the last outcomes were stored.",
                 extra={"action": "lane_lost", "lane": self.lane.name},
             )
+            await self.store.store_late()
 
     async def _withdraw_opened(self) -> None:
         """Withdraw a slice that was opened ahead and is not sent any more, because the shift failed."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 
 from campaigns.frozen import frozen
-from campaigns.states import RunState
+from campaigns.time.clock import ticks
 from scheduler.sending.claiming import claim_jobs
 from scheduler.sending.deciding import decide_claim
 from scheduler.sending.facts import gather, with_current_budgets
@@ -16,7 +16,7 @@ from scheduler.sending.planned_calls import PlannedCall
 from scheduler.sending.plans import Plans
 from scheduler.sending.storing import settle, store
 from storage.database.engine import Engine, writing
-from storage.runs.runs import open_runs
+from storage.sending.due_runs import due_runs
 from storage.sending.freed_room import wake
 from storage.sending.lanes import note_sends
 
@@ -27,11 +27,11 @@ class Slice:
     claimed: int
     """Jobs that were due and are dealt with: to be sent, deferred or skipped."""
     runs: tuple[int, ...]
-    """The running runs, whether or not they had anything due."""
+    """The runs that had something due."""
     blocked: tuple[int, ...]
     """Those of them whose own limits allow no send within this slice."""
-    opened: tuple[int, ...]
-    """The running and the paused runs: a paused run keeps its limits."""
+    leased_at: float
+    """When the lease was renewed, by `ticks`: not before the transaction had its turn."""
 
 
 async def open_slice(
@@ -46,14 +46,14 @@ async def open_slice(
 ) -> Slice:
     """Commit the slice, of all running runs or of one; raises LaneLost, with nothing written, where another holder has
     the lane."""
-    now = lane.now()
     async with writing(engine) as connection:
+        leased_at, now = ticks(), lane.now()
         await store(connection, lane, epoch, finished, now)
-        opened = await open_runs(connection)
-        wanted = [run for run in opened if only_run in (None, run.id)]
-        running = [run for run in wanted if run.state is RunState.RUNNING]
-        claimed = await claim_jobs(connection, lane, plans, running, now, idle)
+        due = await due_runs(connection, lane.name, now)
+        wanted = [run for run in due if only_run in (None, run.id)]
+        claimed = await claim_jobs(connection, lane, plans, wanted, now, idle)
         tier, freed = await settle(connection, lane, claimed.claims, finished, now)
+        now = lane.now()  # it may have waited for others' locks
         claims = await with_current_budgets(connection, claimed.claims, now)
         known = await gather(connection, lane, tier, claims, now)
         calls = [
@@ -67,7 +67,7 @@ async def open_slice(
     return Slice(
         calls,
         sum(len(claim.jobs) for claim in claimed.claims),
-        tuple(run.id for run in running),
+        tuple(run.id for run in wanted),
         tuple(claimed.blocked),
-        tuple(run.id for run in opened),
+        leased_at,
     )

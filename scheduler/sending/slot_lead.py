@@ -35,7 +35,7 @@ class SlotLead:
     def within(self) -> timedelta:
         """How far ahead slots may be: near, so that what is sent is decided from fresh facts. After a request that got
         none, anywhere: those of processes with longer leads may be in front again and again."""
-        return FARTHEST if self._refused else self() + AHEAD
+        return FARTHEST if self._refused else self() + max(AHEAD, self())
 
     def note_granted(self, count: int) -> None:
         self._refused = count == 0

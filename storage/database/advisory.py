@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -15,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from campaigns.time.clock import ticks
 from storage.database.engine import Engine
 
 logger = logging.getLogger(__name__)
@@ -33,31 +33,31 @@ class Hold:
     """The lock, while this process holds it."""
 
     def __init__(self) -> None:
-        self.since = time.monotonic()
+        self.since = ticks()
         self._until = self.since + TRUSTED
         self._gone = asyncio.Event()
 
     @property
     def held(self) -> bool:
         """Whether it is certain that no other process has it."""
-        return not self._gone.is_set() and time.monotonic() < self._until
+        return not self._gone.is_set() and ticks() < self._until
 
     @property
     def settled(self) -> bool:
         """Whether the holder before us has noticed by now."""
-        return time.monotonic() >= self.since + SILENCE
+        return ticks() >= self.since + SILENCE
 
     async def lost(self) -> None:
         """Return once it is no longer held."""
         while self.held:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._gone.wait(), self._until - time.monotonic())
+                await asyncio.wait_for(self._gone.wait(), self._until - ticks())
 
     async def keep(self, connection: AsyncConnection) -> None:
         """Send heartbeats to the server until one fails."""
         try:
             while True:
-                spoke_at = time.monotonic()
+                spoke_at = ticks()
                 await connection.execute(text("SELECT 1"))
                 self._until = spoke_at + TRUSTED
                 await asyncio.sleep(HEARTBEAT)

@@ -19,7 +19,14 @@ from campaigns.money.costs import Money, from_micros
 from campaigns.states import JobState, advance
 from storage.database.bulk import among, fetch_rows, table_of
 from storage.database.engine import lock_names
-from storage.receipts.unmatched import Reported, forget_reports, is_of, keep_reports, stored_reports
+from storage.receipts.unmatched import (
+    Reported,
+    forget_reports,
+    is_of,
+    keep_reports,
+    renew_reports,
+    stored_reports,
+)
 from storage.retention.purged_totals import purged_tokens
 from storage.runs.history import add_events, event, move
 from storage.sending.budgets import budget_locks, reserve_again, settle
@@ -129,9 +136,10 @@ async def apply_unmatched(
     failures: bool = True,
 ) -> int:
     """Apply the stored reports of messages that have become known; how many moves were made. `failures`: those too; a
-    caller that does not act on them leaves them stored."""
+    caller that does not act on them leaves them stored, for `matched_late` to find."""
     stored = await stored_reports(connection, account, message_ids)
     if not failures:
+        await renew_reports(connection, [key for key, one in stored.items() if one.state is JobState.FAILED])
         stored = {key: one for key, one in stored.items() if one.state is not JobState.FAILED}
     named = await _jobs_named(connection, stored.values(), lambda lane: is_of(account, lane))
     moved = await _advance(connection, named, stored.values(), SOURCE, now, unsettled)

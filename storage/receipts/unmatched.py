@@ -114,6 +114,19 @@ async def forget_reports(connection: AsyncConnection, ids: Collection[int]) -> N
         )
 
 
+async def renew_reports(connection: AsyncConnection, ids: Collection[int]) -> None:
+    """Store these reports anew, so that they are among the newest: their messages are known now, and whoever has not
+    applied them looks for that among those."""
+    if not ids:
+        return
+    kept = [column for column in unmatched_reports.c if column.name != "id"]
+    given = table_of(connection, [{"id": one} for one in ids], id=Id)
+    theirs = unmatched_reports.c.id.in_(select(given.c.id))
+    again = select(*kept).where(theirs).order_by(unmatched_reports.c.id)
+    await connection.execute(insert(unmatched_reports).from_select([one.name for one in kept], again))
+    await forget_reports(connection, ids)
+
+
 @cache
 def _known_late() -> Select[Any]:
     newest = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final
@@ -15,8 +16,9 @@ from campaigns.outcomes import MESSAGE_REFUSED, PASSING_ATTEMPTS, FailureKind
 from campaigns.states import JobState, RunState
 from storage.database.bulk import as_values, by_dialect, is_among
 from storage.tables.audience import campaigns
+from storage.tables.lanes import lanes
 from storage.tables.runs import attempts, jobs, runs
-from storage.tables.types import Id
+from storage.tables.types import NOW, Id
 
 HARD: Final = ("refused", MESSAGE_REFUSED, "provider_failed", "retries_exhausted")
 """Reasons of a failure that count against the run; that a person has opted out does not."""
@@ -50,6 +52,8 @@ class First:
     refused: int = 0
     """As they are written, for good."""
     under_way: int = 0
+    """On lanes that a process holds: what a dead one left on a lane that nobody takes any more is nobody's answer to
+    wait for."""
 
 
 @frozen
@@ -78,9 +82,14 @@ _FIRSTS: Final = (
         jobs.c.variant,
         func.count().filter(attempts.c.outcome == "accepted"),
         func.count().filter(_REFUSED),
-        func.count().filter(jobs.c.state == JobState.SENDING.value, attempts.c.number == jobs.c.attempts),
+        func.count().filter(
+            jobs.c.state == JobState.SENDING.value,
+            attempts.c.number == jobs.c.attempts,
+            lanes.c.lease_until > NOW,
+        ),
     )
     .join_from(attempts, jobs, jobs.c.id == attempts.c.job_id)
+    .outerjoin(lanes, lanes.c.name == jobs.c.lane)
     .where(*_OF_RUN)
     .group_by(jobs.c.form, jobs.c.variant)
 )
@@ -92,11 +101,11 @@ _NEWEST_REFUSAL: Final = (
 )
 
 
-async def first_results(connection: AsyncConnection, run_id: int) -> FirstResults:
+async def first_results(connection: AsyncConnection, run_id: int, now: datetime) -> FirstResults:
     """Reads every attempt since the run was last resumed: only for a run with a form or variant of which no message has
     been accepted yet."""
     count = await connection.scalar(select(runs.c.jobs).where(runs.c.id == run_id))
-    rows = await connection.execute(_FIRSTS, {"of_run": run_id})
+    rows = await connection.execute(_FIRSTS, {"of_run": run_id, "now": now})
     return FirstResults(int(count or 0), {(form, variant): First(*result) for form, variant, *result in rows})
 
 

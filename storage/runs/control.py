@@ -113,12 +113,14 @@ async def end_jobs(
     reason: str | None,
     detail: str,
     phones: Collection[str] | None = None,
+    most: int | None = None,
 ) -> int:
-    """Move the campaign's jobs in `source` to `target` on request, all or those to `phones`; how many. Their events are
-    added."""
-    mine = _jobs_of(name).where(jobs.c.state == source)
+    """Move the campaign's jobs in `source` to `target` on request, all or those to `phones`, and of these `most`; how
+    many. Their events are added."""
+    mine = _jobs_of(name).where(jobs.c.state == source).limit(most)
     if phones is not None:
         mine = mine.where(among(connection, jobs.c.phone, phones))
-    guard = and_(jobs.c.id.in_(in_order(mine)), jobs.c.state == source)
+    ids = list(await connection.scalars(in_order(mine)))  # within the UPDATE, PostgreSQL may limit twice
+    guard = and_(among(connection, jobs.c.id, ids), jobs.c.state == source)
     values = {"state": target, "reason": reason, "held_by": None, "due_at": now}
     return await move(connection, guard, values, "user", now, detail=detail)

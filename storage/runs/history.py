@@ -39,6 +39,8 @@ EVENT: Final[dict[str, TypeEngine[Any]]] = {
     "detail": Text(),
 }
 _STORED: Final = (*EVENT, "stored_at")
+AT_ONCE: Final = 10_000
+"""Jobs of a run that one transaction ends: with SQLite all who write wait for it, and give up after half a minute."""
 
 
 def event(job_id: int, at: datetime, source: str, name: str, detail: str | None = None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -206,12 +207,11 @@ _ANY_RETRY: Final = (
 )
 
 
-async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
-    """End the pending retries of people whose first message was delivered in the meantime; returns how many."""
-    if await connection.scalar(_ANY_RETRY) is None:
-        return 0
+@cache
+def _arrived() -> Select[tuple[int]]:
+    """The pending retries of people whose first message was delivered in the meantime."""
     earlier, child = jobs.alias("earlier"), runs.alias("child")
-    arrived = (
+    return (
         select(jobs.c.id)
         .join(child, child.c.id == jobs.c.run_id)
         .join(runs, or_(runs.c.id == child.c.parent_id, runs.c.parent_id == child.c.parent_id))
@@ -223,6 +223,17 @@ async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
             earlier.c.state.in_(ARRIVED),
         )
     )
-    guard = and_(jobs.c.id.in_(in_order(arrived)), jobs.c.state == JobState.PENDING.value)
+
+
+async def any_arrived(connection: AsyncConnection) -> bool:
+    """Whether there is such a retry. Reads them all where there is none, but locks nothing."""
+    if await connection.scalar(_ANY_RETRY) is None:
+        return False
+    return await connection.scalar(_arrived().limit(1)) is not None
+
+
+async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
+    """End these retries; returns how many."""
+    guard = and_(jobs.c.id.in_(in_order(_arrived())), jobs.c.state == JobState.PENDING.value)
     values = {"state": JobState.SKIPPED, "reason": ALREADY_ARRIVED, "held_by": None}
     return await move(connection, guard, values, "clock", now)

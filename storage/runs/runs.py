@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -31,11 +31,12 @@ from campaigns.masking import masked
 from campaigns.notify_events import NotifyEvent
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import FINAL, CampaignState, JobState, RunState
+from storage.database.bulk import among
 from storage.database.vacuum import learn_growth
 from storage.notify.events import Occurrence, add_event
 from storage.runs.campaign_events import note_state
 from storage.runs.editions import edition_of, of_audience
-from storage.runs.history import in_order, move
+from storage.runs.history import AT_ONCE, in_order, move
 from storage.runs.local_times import LocalTimes, local_times, place_of
 from storage.tables.audience import campaigns, recipients
 from storage.tables.predicates import IS_PENDING
@@ -244,7 +245,7 @@ async def move_on(
 
 
 _IS_OPEN: Final = runs.c.state.in_([RunState.RUNNING, RunState.PAUSED])
-_RUNS: Final = (
+RUN_ROWS: Final = (
     select(
         runs.c.id,
         runs.c.campaign_id,
@@ -260,21 +261,23 @@ _RUNS: Final = (
     .join(campaigns, campaigns.c.id == runs.c.campaign_id)
     .order_by(runs.c.priority.desc(), runs.c.nominal_at, runs.c.id)
 )
-_OPENED: Final = _RUNS.where(_IS_OPEN)
+_OPENED: Final = RUN_ROWS.where(_IS_OPEN)
 
 
 async def open_runs(connection: AsyncConnection) -> list[RunRow]:
     """Runs that are running or paused, highest priority first, then oldest first."""
-    return await _read(connection, _OPENED)
+    return await read_runs(connection, _OPENED)
 
 
 async def runs_open_since(connection: AsyncConnection, since: datetime) -> list[RunRow]:
     """Those, and the runs that have ended since."""
-    return await _read(connection, _RUNS.where(or_(_IS_OPEN, runs.c.ended_at >= since)))
+    return await read_runs(connection, RUN_ROWS.where(or_(_IS_OPEN, runs.c.ended_at >= since)))
 
 
-async def _read(connection: AsyncConnection, wanted: Select[Any]) -> list[RunRow]:
-    rows = (await connection.execute(wanted)).mappings()
+async def read_runs(
+    connection: AsyncConnection, wanted: Select[Any], asked: Mapping[str, Any] | None = None
+) -> list[RunRow]:
+    rows = (await connection.execute(wanted, asked)).mappings()
     return [RunRow(**{**row, "state": RunState(row["state"])}) for row in rows]
 
 
@@ -325,9 +328,8 @@ def _is_complete() -> ColumnElement[bool]:
 
 @cache
 def _to_finish() -> Select[tuple[bool]]:
-    retried = select(runs.c.id).where(runs.c.kind == "retry", _IS_OPEN)
     complete = select(runs.c.id).where(_is_complete())
-    return select(or_(*(found.exists() for found in (_OVER, _LEFT_BEHIND, retried, complete))))
+    return select(or_(*(found.exists() for found in (_OVER, _LEFT_BEHIND, complete))))
 
 
 async def any_to_finish(connection: AsyncConnection, now: datetime) -> bool:
@@ -336,13 +338,13 @@ async def any_to_finish(connection: AsyncConnection, now: datetime) -> bool:
 
 
 async def expire_jobs(connection: AsyncConnection, now: datetime) -> int:
-    """End the pending jobs of runs whose time ran out, whatever holds them; how many."""
+    """End pending jobs of runs whose time ran out, AT_ONCE of them, whatever holds them; how many."""
     over = (await connection.scalars(_OVER, {"now": now})).all()
     return await _end_pending(connection, over, JobState.EXPIRED, "expired", now)
 
 
 async def cancel_jobs(connection: AsyncConnection, now: datetime) -> int:
-    """End what came back to `pending` after its run was cancelled: its call was under way then; how many."""
+    """The same of what is pending though its run was cancelled: its call was under way then, or it was not reached."""
     over = (await connection.scalars(_LEFT_BEHIND)).all()
     return await _end_pending(connection, over, JobState.CANCELLED, "run_cancelled", now)
 
@@ -350,10 +352,9 @@ async def cancel_jobs(connection: AsyncConnection, now: datetime) -> int:
 async def _end_pending(
     connection: AsyncConnection, over: Sequence[int], state: JobState, reason: str, now: datetime
 ) -> int:
-    if not over:
-        return 0
-    pending = select(jobs.c.id).where(jobs.c.run_id.in_(over), IS_PENDING)
-    guard = and_(jobs.c.id.in_(in_order(pending)), IS_PENDING)
+    pending = select(jobs.c.id).where(jobs.c.run_id.in_(over), IS_PENDING).limit(AT_ONCE)
+    ids = list(await connection.scalars(in_order(pending))) if over else []  # an UPDATE may limit twice
+    guard = and_(among(connection, jobs.c.id, ids), IS_PENDING)
     return await move(connection, guard, {"state": state, "reason": reason, "held_by": None}, "clock", now)
 
 

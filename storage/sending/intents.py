@@ -37,6 +37,7 @@ from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later
 from storage.runs.history import move_later, transition
 from storage.tables.audience import recipients
+from storage.tables.lanes import lanes
 from storage.tables.predicates import IS_PENDING
 from storage.tables.runs import attempts, jobs, runs
 from storage.tables.types import NOW, Id, to_millis
@@ -302,10 +303,13 @@ async def withdraw_intents(connection: AsyncConnection, intents: Sequence[Intent
     await move_later(connection, _take_back_jobs(connection), {**given, "now": now})
 
 
-async def any_sending(connection: AsyncConnection, run_id: int) -> bool:
-    """Whether a call of the run is under way."""
+async def any_sending(connection: AsyncConnection, run_id: int, now: datetime) -> bool:
+    """Whether a call of the run is under way, on a lane that a process holds."""
     sending = (
-        select(jobs.c.id).where(jobs.c.run_id == run_id, jobs.c.state == JobState.SENDING.value).limit(1)
+        select(jobs.c.id)
+        .join(lanes, lanes.c.name == jobs.c.lane)
+        .where(jobs.c.run_id == run_id, jobs.c.state == JobState.SENDING.value, lanes.c.lease_until > now)
+        .limit(1)
     )
     return (await connection.execute(sending)).first() is not None
 

@@ -206,11 +206,13 @@ async def pause_lane(
 ) -> None:
     """Nothing is sent on the lane until `until`, or with None until its sender is well again; see `Pause.stays`.
 
-    A pause that stays is replaced by no other. `holder`: pause only if the lane is free or still
-    this holder's."""
+    A pause that stays is replaced by no other, and one with an end by none that ends sooner: the provider may have
+    asked for it. `holder`: pause only if the lane is free or still this holder's."""
     paused = update(lanes).where(lanes.c.name == name)
     if not stays:
         paused = paused.where(~lanes.c.pause_stays)
+    if until is not None:
+        paused = paused.where(or_(lanes.c.paused_until.is_(None), lanes.c.paused_until < until))
     if holder is not None:
         paused = paused.where(or_(lanes.c.holder.is_(None), lanes.c.holder == holder))
     await connection.execute(paused.values(paused_reason=reason, paused_until=until, pause_stays=stays))

@@ -36,7 +36,21 @@ from storage.tables.contacts import optouts
 from storage.tables.types import from_millis, to_millis
 
 PAGE: Final = 1_000
+CLOCKS_DIFFER: Final = timedelta(minutes=15)
+"""How far the clock of a machine of ours may be ahead of a provider's: of an opt-in by hand and an opt-out that a
+provider reports and that are no further apart, the opt-out applies."""
+WEBHOOK: Final = "webhook:"
+"""How the source of what a provider reports begins."""
 _Last = tuple[datetime, Action]
+
+
+class _Newest(NamedTuple):
+    """The entry that holds for a person and scope, and when each opt-out before it was given."""
+
+    at: datetime
+    action: Action
+    source: str
+    outs: frozenset[datetime] = frozenset()
 
 
 @frozen
@@ -185,16 +199,27 @@ async def add_preferences(
     rows = []
     for change in changes:
         last = known.get((change.phone, change.scope))
-        if last is not None and not (change.dated or change.action == "out") and last[1] == "out":
+        if last is not None and not (change.dated or change.action == "out") and last.action == "out":
             continue
-        if last is not None and not comes_after(change.at, change.action, *last):
-            continue
-        known[change.phone, change.scope] = (change.at, change.action)
-        entry = LogEntry(change.phone, change.action, change.scope, change.at, source, change.evidence)
+        at = change.at
+        if last is not None and not comes_after(at, change.action, last.at, last.action):
+            if not _may_be_later(change, last, source):
+                continue
+            at = last.at + timedelta(milliseconds=1)
+        known[change.phone, change.scope] = _Newest(at, change.action, source)
+        entry = LogEntry(change.phone, change.action, change.scope, at, source, change.evidence)
         rows.append(_row(entry))
     if rows:
         await connection.execute(insert(optouts), rows)
     return len(rows)
+
+
+def _may_be_later(change: PreferenceChange, last: _Newest, source: str) -> bool:
+    """Whether an opt-out that seems older than an opt-in by hand may have been given after it: two clocks say so."""
+    by_other_clock = last.source != source and not last.source.startswith(WEBHOOK)
+    is_new = change.at not in last.outs
+    near = last.at - change.at <= CLOCKS_DIFFER
+    return change.action == "out" and last.action == "in" and by_other_clock and is_new and near
 
 
 async def copy_preferences(connection: AsyncConnection, former: str, phone: str) -> None:
@@ -210,12 +235,15 @@ async def copy_preferences(connection: AsyncConnection, former: str, phone: str)
 
 async def _newest_by_scope(
     connection: AsyncConnection, phones: Collection[str]
-) -> dict[tuple[str, str], _Last]:
-    entries = select(optouts.c.phone, optouts.c.scope, optouts.c.at, optouts.c.action).where(
-        among(connection, optouts.c.phone, phones)
-    )
-    rows = await connection.execute(entries.order_by(*_by_time(optouts)))
-    return {(phone, scope): (at, action) for phone, scope, at, action in rows}
+) -> dict[tuple[str, str], _Newest]:
+    columns = (optouts.c.phone, optouts.c.scope, optouts.c.at, optouts.c.action, optouts.c.source)
+    entries = select(*columns).where(among(connection, optouts.c.phone, phones))
+    newest: dict[tuple[str, str], _Newest] = {}
+    for phone, scope, at, action, source in await connection.execute(entries.order_by(*_by_time(optouts))):
+        before = newest.get((phone, scope))
+        outs = (before.outs if before else frozenset()) | ({at} if action == "out" else frozenset())
+        newest[phone, scope] = _Newest(at, action, source, outs)
+    return newest
 
 
 @by_dialect

@@ -24,10 +24,11 @@ LATE: Final = timedelta(milliseconds=100)
 """How late in its slot a request may still begin. As long as a slice: slots of one slice lie close together, and a lane
 slower than its account must be able to use them all; timers are late, too, and machines' clocks differ a little."""
 AHEAD: Final = timedelta(milliseconds=200)
-"""How far ahead slots are given away, counted from the lead: two slices' worth."""
+"""How far ahead slots are given away at least, counted from the lead: two slices' worth. With a longer lead, as far
+again: while one transaction lasts, the slots of the one before are used."""
 LONGEST_LEAD: Final = timedelta(seconds=2)
 """The most by which the slots of one request begin after it. A process asks for as much as its transactions take."""
-FARTHEST: Final = LONGEST_LEAD + AHEAD
+FARTHEST: Final = 2 * LONGEST_LEAD
 """How far ahead slots are given away at most."""
 _WORTH_IT: Final = timedelta(milliseconds=50)
 """Of what is given away so much must pass before it is worth asking again."""

@@ -4,9 +4,10 @@ for ever at the same pace."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from httpx import MockTransport, Request, Response
@@ -15,15 +16,19 @@ from sqlalchemy import update
 from campaigns.errors import Unavailable
 from campaigns.message.content import Content, MessageType, write_content
 from campaigns.states import JobState
+from campaigns.time.clock import ticks
 from providers.adapter import Absent, Doubt, Found, Lookup, Unseen
 from providers.events import Report
 from providers.http.client import Http
 from providers.settings import SenderSettings
+from scheduler.engines.shared_clock import SharedClock
 from scheduler.receipts.in_doubt import resolve_doubts
-from scheduler.sending.lanes import Lane
+from scheduler.receipts.reconcile import reconcile
+from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.pacing import Pacer
 from storage.database.engine import Engine, writing
 from storage.tables.runs import attempts, jobs
+from tests.support.accounts import account_at
 from tests.support.campaigns import job_rows, later, phone
 from tests.support.sent import sending
 from tests.web.signing import signing_account
@@ -67,6 +72,46 @@ async def test_nothing_is_absent_where_the_providers_clock_and_ours_differ(
     await resolve_doubts(engine, lane, asyncio.Event())
     await lane.http.aclose()
     assert [job.state for job in await job_rows(engine)] == [state]
+
+
+async def test_the_clock_that_is_compared_with_the_providers_is_the_one_that_intents_are_stored_by(
+    tmp_path: Path,
+) -> None:
+    """Of several machines that is the database server's, which may be wrong where each machine's is right."""
+    theirs = format_datetime(datetime.now(UTC), usegmt=True)
+    transport = MockTransport(lambda _: Response(200, headers={"Date": theirs}))
+    server = SharedClock(datetime.now(UTC) + timedelta(minutes=10), ticks())
+    lanes = open_lanes({"meta": account_at("meta", tmp_path / "key")}, transport=transport, now=server)
+    http = lanes["meta/one"].http
+    await http.exchange(Request("GET", "http://hooked/list"))
+    await close_lanes(lanes)
+    assert http.ahead == pytest.approx(timedelta(minutes=10), abs=timedelta(seconds=5))
+
+
+async def test_receipts_are_asked_for_as_far_back_as_the_clocks_differ(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane, _ = await lane_in_doubt(sqlite_engine, 1, monkeypatch, lambda _: Absent())
+    async with writing(sqlite_engine) as connection:
+        accepted = {"state": "accepted", "accepted_at": later(0), "poll_at": later(1)}
+        await connection.execute(update(jobs).values(**accepted, provider_message_id="m1"))
+    theirs = format_datetime(later(600) - timedelta(hours=1), usegmt=True)
+    answer = MockTransport(lambda _: Response(200, headers={"Date": theirs}))
+    lane.account.http = Http("http://hooked", transport=answer, now=lane.now)
+    await lane.http.exchange(Request("GET", "http://hooked/list"))
+    asked: list[datetime] = []
+
+    async def poll(
+        _http: Http, _sender: SenderSettings, _ids: Sequence[str], since: datetime, _until: datetime
+    ) -> AsyncIterator[list[Report]]:
+        asked.append(since)
+        yield []
+
+    monkeypatch.setattr(lane.adapter, "poll", poll)
+    await reconcile(sqlite_engine, lane)
+    await lane.http.aclose()
+    assert len(asked) == 1
+    assert asked[0] <= later(0) - timedelta(hours=1)
 
 
 async def lane_in_doubt(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns.time.clock import STANDS, ClockCorrection, SteadyClock
+from campaigns.time.clock import STANDS, ClockCorrection, SteadyClock, ticks
 from scheduler.engines.shared_clock import SharedClock
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -91,6 +90,6 @@ def test_a_clock_that_was_ahead_from_the_start_is_wrong_since_then(machine: Mach
 
 
 def test_the_clock_of_a_server_goes_on_between_two_readings() -> None:
-    clock = SharedClock(NOON, time.monotonic() - 60)
+    clock = SharedClock(NOON, ticks() - 60)
     assert clock() >= NOON + timedelta(seconds=60)
     assert clock.settled

@@ -128,13 +128,26 @@ async def test_a_lane_sends_however_long_its_transactions_take(sender: Sender, t
     assert noted >= sender.clock.at(sender.sent[-1])
 
 
+@pytest.mark.parametrize("takes", [0.3, 1.0])
+async def test_a_lane_alone_comes_to_half_of_its_accounts_rate_where_transactions_are_slow(
+    sender: Sender, takes: float
+) -> None:
+    """The other half goes by while its next transaction lasts; other lanes have it."""
+    with sender.clock.slow_commits(sender.engine, takes):
+        while len(sender.sent) < 55:
+            await sender.send_slice()
+    sent = sender.sent
+    assert len(sent) / (sent[-1] - sent[0]) > 0.45 * 20
+    assert all(later - first >= 1 for first, later in zip(sent, sent[20:], strict=False))
+
+
 async def test_what_a_lane_has_left_but_cannot_use_in_time_is_asked_for_again(sender: Sender) -> None:
     assert sender.lane.pacer.slots is not None
     sender.lane.pacer.slots.lead.follow(0.3)
     sender.lane.pacer.slots.give([sender.clock.seconds], again=0)  # of messages that were not sent after all
     with sender.clock.slow_commits(sender.engine, 0.3):
         await sender.send_slice()
-    assert (len(sender.sent), sender.missed) == (1, 0)
+    assert (len(sender.sent), sender.missed) == (5, 0)
 
 
 async def test_other_requests_keep_to_the_rate_however_long_their_transactions_take(

@@ -71,7 +71,7 @@ ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
     "claim_due": lambda connection: claim_due(connection, 1, LANE, later(9), 100),
     "has_due_work": lambda connection: has_due_work(connection, LANE, later(9)),
     "due_lanes": lambda connection: due_lanes(connection, [LANE], "me", later(9), no_other_runner=False),
-    "any_sending": lambda connection: any_sending(connection, 1),
+    "any_sending": lambda connection: any_sending(connection, 1, later(1)),
     "has_orphans": lambda connection: has_orphans(connection, LANE),
     "doubts": lambda connection: doubts(connection, LANE, 500),
     "due_receipts": lambda connection: due_receipts(connection, LANE, later(9), 500, after=0),

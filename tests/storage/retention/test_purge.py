@@ -347,6 +347,21 @@ async def test_the_clock_keeps_to_it_once_a_day_and_goes_on_where_it_was_stopped
     assert await purge_daily(engine, after(98), ages, stop) == {"evidence": 1}
 
 
+async def test_the_clock_deletes_files_as_old_as_messages_may_be(engine: Engine) -> None:
+    asked = []
+
+    def delete_files(before: datetime) -> int:
+        asked.append(before)
+        return 3
+
+    ages, stop = {"messages": timedelta(days=30)}, asyncio.Event()
+    deleted = await purge_daily(engine, after(50), ages, stop, delete_files)
+    assert deleted is not None
+    assert (deleted["draft_media"], asked) == (3, [after(20)])
+    assert await purge_daily(engine, after(100), {"evidence": timedelta(days=2)}, stop, delete_files)
+    assert len(asked) == 1
+
+
 async def retried(engine: Engine, *ends: dict[str, Any]) -> None:
     """Three people whom the provider never took, and who were tried again; the retry's jobs ended so."""
     await past(engine, *(({"state": "failed", "reason": "retries_exhausted"},) * 3), ENDS[0])

@@ -15,6 +15,8 @@ from storage.runs.breaker import (
     most_frequent,
     worst_stretch,
 )
+from storage.sending.intents import any_sending
+from storage.sending.lanes import take_lane
 from storage.tables.runs import attempts, jobs
 from tests.support.campaigns import later, spec, store_campaign
 
@@ -81,8 +83,13 @@ async def test_the_first_messages_are_counted_by_form_and_result(engine: Engine)
         await connection.execute(update(attempts).where(attempts.c.job_id == 2).values(outcome="accepted"))
         await connection.execute(update(attempts).where(attempts.c.job_id == 3).values(outcome=None))
         await connection.execute(update(jobs).where(jobs.c.id == 3).values(state="sending"))
-        found = await first_results(connection, 1)
+        await take_lane(connection, LANE, "worker", later(0), later(30), no_other_runner=False)
+        found = await first_results(connection, 1, later(29))
+        orphaned = await first_results(connection, 1, later(30))
+        assert await any_sending(connection, 1, later(29))
+        assert not await any_sending(connection, 1, later(30))
     assert found.jobs == 4
     assert found.of(("text", None)) == First(accepted=1, refused=1, under_way=1)
     assert found.of(("template", None)) == First(refused=1)
     assert found.of(("image", None)) == First()
+    assert orphaned.of(("text", None)) == First(accepted=1, refused=1)  # nobody may ever take that lane again

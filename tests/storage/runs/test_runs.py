@@ -209,3 +209,20 @@ async def test_what_comes_back_to_a_cancelled_run_is_cancelled_too(engine: Engin
         assert await cancel_jobs(connection, later(9)) == 0
         assert not await any_to_finish(connection, later(9))
     assert {(row.state, row.reason) for row in await job_rows(engine)} == {("cancelled", "run_cancelled")}
+
+
+async def test_a_transaction_ends_no_more_jobs_than_others_can_wait_for(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.runs.runs.AT_ONCE", 2)
+    monkeypatch.setattr("scheduler.actions.control.AT_ONCE", 2)
+    await store_campaign(engine, spec("brief", schedule={"expires_after": "1h"}), 3)
+    await store_campaign(engine, spec("stopped"), 5)
+    await launch_due(engine, now=lambda: later(1))
+    ended = []
+    for _ in range(3):
+        async with writing(engine) as connection:
+            ended.append(await expire_jobs(connection, later(3600)))
+    assert ended == [2, 1, 0]
+    assert await cancel(engine, "stopped") == 5
+    assert Counter(row.state for row in await job_rows(engine)) == {"expired": 3, "cancelled": 5}

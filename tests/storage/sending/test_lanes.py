@@ -102,6 +102,16 @@ async def test_a_pause_ends_at_its_time_or_by_hand(engine: Engine, lane: str) ->
         assert not (await read_lanes(connection))[lane].paused(later(10))
 
 
+async def test_a_pause_is_not_shortened_by_one_that_ends_sooner(engine: Engine, lane: str) -> None:
+    """The provider has asked for a day; then the database fails once, and the shift with it."""
+    async with writing(engine) as connection:
+        await pause_lane(connection, lane, "429", later(86_400))
+        await pause_lane(connection, lane, "sending met an error", later(2))
+        assert (await read_lanes(connection))[lane].paused_until == later(86_400)
+        await pause_lane(connection, lane, "429", later(90_000))
+        assert (await read_lanes(connection))[lane].paused_until == later(90_000)
+
+
 async def test_a_healthy_sender_ends_no_pause_that_has_its_own_end(engine: Engine, lane: str) -> None:
     async with writing(engine) as connection:
         await pause_lane(connection, lane, "too fast", later(10))

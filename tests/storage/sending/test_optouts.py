@@ -191,6 +191,26 @@ async def test_an_imported_opt_out_list_holds_even_if_other_clocks_differ(engine
     assert await opted_out(engine) == [(phone(1), "marketing")]
 
 
+@pytest.mark.parametrize(("behind", "stays_out"), [(600, True), (3600, False)])
+async def test_an_opt_out_after_an_opt_in_by_hand_holds_though_our_clock_is_ahead(
+    engine: Engine, behind: int, stays_out: bool
+) -> None:
+    """By the provider's clock it is older; one of an hour ago is, whichever clock is right."""
+    async with writing(engine) as connection:
+        ada = ("hand:ada", None, later(behind))
+        await add_preference(connection, phone(1), StopWord("in", "marketing"), *ada)
+        await add_preferences(connection, "webhook:hooked", [word(1, "out", 0)])
+    assert (phone(1) in dict(await opted_out(engine))) == stays_out
+
+
+async def test_an_opt_out_that_is_reported_again_ends_no_opt_in_by_hand(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await add_preferences(connection, "webhook:hooked", [word(1, "out", 0)])
+        await add_preference(connection, phone(1), StopWord("in", "marketing"), "hand:ada", None, later(60))
+        assert await add_preferences(connection, "webhook:hooked", [word(1, "out", 0)]) == 0
+    assert await opted_out(engine) == []
+
+
 def word(number: int, action: str, seconds: float) -> PreferenceChange:
     return PreferenceChange(
         phone(number), "out" if action == "out" else "in", "marketing", later(seconds), "STOP"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +16,12 @@ from app.actions.drafts.drafts import Draft, create_draft, drafts_folder, open_d
 from app.actions.drafts.lists import receive_list
 from app.actions.drafts.media import receive_media
 from app.actions.drafts.quota import held_bytes
-from app.actions.purging import DRAFT_MEDIA, plan_of_purge, purge_database
+from app.actions.purging import plan_of_purge, purge_database
+from app.actions.running import run_campaigns
 from app.wiring.settings import DraftsSettings, Settings, load_settings
 from campaigns.errors import InvalidInput
 from campaigns.time.clock import utc_now
+from scheduler.actions.purge import FILES
 from storage.database.engine import Engine
 
 MB = 1 << 20
@@ -96,10 +99,28 @@ async def test_a_purge_deletes_uploaded_media_that_no_draft_names(
     os.utime(other.folder / "kept.png", (0, 0))
     other.path.write_text("name = ")
     plan = await plan_of_purge(sqlite_engine, settings, timedelta(days=30))
-    assert plan.rows[DRAFT_MEDIA] == 1
+    assert plan.rows[FILES] == 1
     deleted = await purge_database(sqlite_engine, settings, plan, now=utc_now)
-    assert deleted[DRAFT_MEDIA] == 1
+    assert deleted[FILES] == 1
     assert files_of(await open_draft(settings, "spring")) == {
         "campaign.toml", ".by", "named.png", "new.png", "people.csv",
     }  # fmt: skip
     assert (other.folder / "kept.png").exists()
+
+
+async def test_a_runner_deletes_them_with_what_retention_allows(
+    sqlite_engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = await create_draft(settings, "spring")
+    (draft.folder / "old.png").write_bytes(PNG)
+    os.utime(draft.folder / "old.png", (0, 0))
+    started: dict[str, Any] = {}
+
+    async def run(_engine: Engine, _accounts: object, **options: Any) -> None:
+        started.update(options)
+
+    monkeypatch.setattr("scheduler.clock.runner.run", run)
+    nothing: dict[str, Any] = dict.fromkeys(("stop", "progress", "observe", "wait_receipts"))
+    await run_campaigns(sqlite_engine, settings, distributed=False, until_idle=True, **nothing)
+    assert started["delete_files"](utc_now()) == 1
+    assert not (draft.folder / "old.png").exists()
