@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ import orjson
 from campaigns.errors import IntakeError, NotFound
 from campaigns.intake.model import Chunk, IntakeOptions, Reject
 from campaigns.intake.read import Intake, open_intake
+from campaigns.intake.reading_process import chunks_of
 from campaigns.intake.rejects import RejectsFile
 from campaigns.reject_codes import IntakeCode, RejectCode
 from campaigns.time.clock import Now, utc_now
@@ -258,28 +259,28 @@ class _Loading:
 
     async def _store(self, keeper: RowKeeper, file: RejectsFile, progress: Progress | None) -> None:
         """Chunk by chunk; the next one is read while the database takes this one."""
-        chunks = self._chunks()
-        chunk = await self._next(chunks)
-        while chunk is not None:
-            reading = asyncio.ensure_future(self._next(chunks))
-            try:
-                self._count(await keeper.store(chunk), file)
-                self._rows += chunk.rows
-                self._left_out += chunk.left_out
-                self._respelt += len(chunk.respelt)
-                self._respelt_example = self._respelt_example or next(iter(chunk.respelt), None)
-                if progress is not None:
-                    progress(self._rows)
-                chunk = await reading
-            finally:
-                reading.cancel()
+        with _ended(self._chunks()) as chunks:
+            chunk = await self._next(chunks)
+            while chunk is not None:
+                reading = asyncio.ensure_future(self._next(chunks))
+                try:
+                    self._count(await keeper.store(chunk), file)
+                    self._rows += chunk.rows
+                    self._left_out += chunk.left_out
+                    self._respelt += len(chunk.respelt)
+                    self._respelt_example = self._respelt_example or next(iter(chunk.respelt), None)
+                    if progress is not None:
+                        progress(self._rows)
+                    chunk = await reading
+                finally:
+                    reading.cancel()
         self._count(await keeper.finish(), file)
 
     async def _next(self, chunks: Iterator[Chunk]) -> Chunk | None:
         return await in_thread(lambda: next(chunks, None), PART, self._stop)
 
-    def _chunks(self) -> Iterator[Chunk]:
-        for read in self._intake.chunks():
+    def _chunks(self) -> Generator[Chunk, None, None]:
+        for read in chunks_of(self._intake):
             yield without_refused(read, self._refuse) if self._refuse else read
 
     def _count(self, rejects: list[Reject], file: RejectsFile) -> None:
@@ -311,6 +312,16 @@ class _Loading:
         return ImportCounts(
             report.rows, report.accepted, report.rejected, report.duplicates, settled, detected
         )
+
+
+@contextmanager
+def _ended(chunks: Generator[Chunk, None, None]) -> Iterator[Iterator[Chunk]]:
+    """Ends the reading of what is not wanted any more. A thread that is still in it ends it when it is done."""
+    try:
+        yield chunks
+    finally:
+        with suppress(ValueError):
+            chunks.close()
 
 
 async def _report_of_earlier(
