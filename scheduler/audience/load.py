@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -216,6 +216,8 @@ class _Loading:
         self._options = options
         self._refuse = refuse
         self._stop = stop
+        self._is_over = False
+        """Whether no more chunks are wanted."""
         self._rows = 0
         self._reasons: Counter[str] = Counter()
         self._left_out = 0
@@ -259,7 +261,8 @@ class _Loading:
 
     async def _store(self, keeper: RowKeeper, file: RejectsFile, progress: Progress | None) -> None:
         """Chunk by chunk; the next one is read while the database takes this one."""
-        with _ended(self._chunks()) as chunks:
+        chunks = self._chunks()
+        try:
             chunk = await self._next(chunks)
             while chunk is not None:
                 reading = asyncio.ensure_future(self._next(chunks))
@@ -274,10 +277,24 @@ class _Loading:
                     chunk = await reading
                 finally:
                     reading.cancel()
+        finally:
+            self._end(chunks)
         self._count(await keeper.finish(), file)
 
-    async def _next(self, chunks: Iterator[Chunk]) -> Chunk | None:
-        return await in_thread(lambda: next(chunks, None), PART, self._stop)
+    async def _next(self, chunks: Generator[Chunk, None, None]) -> Chunk | None:
+        def read() -> Chunk | None:
+            chunk = next(chunks, None)
+            if self._is_over:
+                chunks.close()
+            return chunk
+
+        return await in_thread(read, PART, self._stop)
+
+    def _end(self, chunks: Generator[Chunk, None, None]) -> None:
+        """End the reading: now, or by the thread that is in it."""
+        self._is_over = True
+        with suppress(ValueError):
+            chunks.close()
 
     def _chunks(self) -> Generator[Chunk, None, None]:
         for read in chunks_of(self._intake):
@@ -312,16 +329,6 @@ class _Loading:
         return ImportCounts(
             report.rows, report.accepted, report.rejected, report.duplicates, settled, detected
         )
-
-
-@contextmanager
-def _ended(chunks: Generator[Chunk, None, None]) -> Iterator[Iterator[Chunk]]:
-    """Ends the reading of what is not wanted any more. A thread that is still in it ends it when it is done."""
-    try:
-        yield chunks
-    finally:
-        with suppress(ValueError):
-            chunks.close()
 
 
 async def _report_of_earlier(

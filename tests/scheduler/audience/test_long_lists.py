@@ -45,9 +45,10 @@ async def test_a_load_that_ends_early_ends_the_process_and_the_next_one_loads_al
         options, rejects_path = IntakeOptions(), tmp_path / "rejects.csv"
         return await load(sqlite_engine, campaign, path, options, rejects_path=rejects_path, **named)
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as kept:
         await loaded(progress=full)
     assert await asyncio.to_thread(started[0].wait, 10) == -signal.SIGKILL
+    assert kept.tb  # what an error holds does not keep the process
     report = await loaded()
     assert (report.rows, report.accepted, report.duplicates, len(started)) == (ROWS, ROWS - 1, 1, 2)
     async with reading(sqlite_engine) as connection:
