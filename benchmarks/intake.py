@@ -1,7 +1,8 @@
 """Intake against its bare limit, in the same run: `python -m benchmarks intake`.
 
 Full: detect, read, validate, normalise, dedupe, persist, in one transaction. Bare: pandas reads all columns
-as text and the same rows go into the same table in one transaction, unchecked. Each has its own process.
+as text and the same rows go into the same table in one transaction, unchecked. Each has its own process; memory is that
+of this process and the one that it starts together.
 A spreadsheet is loaded against a CSV of the same rows.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gc
 import json
 import random
 import resource
@@ -20,8 +22,6 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
-import pandas as pd
-import xlsxwriter
 from sqlalchemy import insert
 
 from benchmarks.figures import measured, show
@@ -38,13 +38,14 @@ from storage.tables.audience import campaigns, recipients
 
 ROWS = 1_000_000
 TIMES = 3
-BAR = 0.5
+BAR = 0.6
+"""In the worst of the runs."""
 SHEET_ROWS = 100_000
 SHEET_BAR = 3.0
 """Times as long as a CSV."""
 MEMORY_BAR_MB = 400
 GROWTH_BAR = 2.0
-"""Ten times the rows take more only until SQLite's pages fill the memory that it is given."""
+"""Ten times the rows take more only until the parts on their way are as large as they get."""
 BARE_CHUNK = 25_000
 _INSERT = (
     "INSERT INTO recipients (campaign_id, import_id, line, phone, region, bucket, vars) "
@@ -62,8 +63,9 @@ def report(rows: int = ROWS) -> bool:
 def _show(database: str, rows: int) -> bool:
     runs = [run(database, rows) for _ in range(TIMES)]
     print(f"intake of {rows:,} rows into {database}: read, validate, normalise, dedupe, persist")
+    ratios = [one["ratio"] for one in runs]
     well = [
-        show("against pandas read + bulk insert, unchecked", [one["ratio"] for one in runs], at_least=BAR),
+        show("against pandas read + bulk insert, unchecked", ratios, at_least=BAR) and min(ratios) >= BAR,
         show("peak memory", [one["peak_mb"] for one in runs], "MB", below=MEMORY_BAR_MB, digits=0),
     ]
     for kind in ("full", "bare"):
@@ -102,6 +104,8 @@ def spreadsheet(database: str, rows: int) -> dict[str, float]:
 
 
 def _write_workbook(table: Path, book: Path) -> None:
+    import xlsxwriter  # not measured, and neither is its memory
+
     with xlsxwriter.Workbook(str(book), {"constant_memory": True}) as workbook, table.open() as file:
         sheet = workbook.add_worksheet()
         for line, cells in enumerate(csv.reader(file)):
@@ -156,14 +160,19 @@ def _measure(kind: str, path: Path, database: str) -> dict[str, float]:
 
 
 async def _child(kind: str, path: Path, url: str) -> dict[str, float]:
+    gc.set_threshold(200_000)  # as in every command
+    if kind == "bare":
+        import pandas  # noqa: F401  # before the time that counts
     engine = open_engine(url)
     campaign_id = await _new_campaign(engine)
     began = perf_counter()
     await (_load_full if kind == "full" else _load_bare)(engine, campaign_id, path)
     seconds = perf_counter() - began
     await engine.dispose()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "peak_mb": peak}
+    peak = sum(
+        resource.getrusage(whose).ru_maxrss for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return {"seconds": seconds, "peak_mb": peak / 1024}
 
 
 async def _new_campaign(engine: Engine) -> int:
@@ -182,6 +191,8 @@ async def _load_full(engine: Engine, campaign_id: int, path: Path) -> None:
 
 
 async def _load_bare(engine: Engine, campaign_id: int, path: Path) -> None:
+    import pandas as pd
+
     rows = 0
     frames = pd.read_csv(path, dtype=object, keep_default_na=False, na_filter=False, chunksize=BARE_CHUNK)
     async with writing(engine) as connection:

@@ -37,8 +37,12 @@ class Source:
         self.path = path
         self.name = path.name
         self.size = os.fstat(descriptor).st_size
-        self._descriptor = descriptor
+        self.descriptor = descriptor
         weakref.finalize(self, os.close, descriptor)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """For a process that inherits the descriptor: it reads no more of the file than this one."""
+        return Source, (self.path, self.descriptor), {"size": self.size}
 
     def head(self, size: int) -> bytes:
         """Its first bytes."""
@@ -57,15 +61,15 @@ class Source:
 
     def duplicate(self) -> int:
         """A descriptor of the open file for another process, to be closed by the caller."""
-        return os.dup(self._descriptor)
+        return os.dup(self.descriptor)
 
     def has_this_size(self) -> bool:
         """Whether the size is unchanged since the file was opened."""
-        return os.fstat(self._descriptor).st_size == self.size
+        return os.fstat(self.descriptor).st_size == self.size
 
     def _read(self, size: int, at: int) -> bytes:
         try:
-            return os.pread(self._descriptor, size, at)
+            return os.pread(self.descriptor, size, at)
         except OSError as error:
             raise _unreadable(self.path, "read", error) from error
 

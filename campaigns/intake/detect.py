@@ -57,6 +57,11 @@ class Bytes:
     table: Table | None = None
     """The sheet, if the file is a workbook: its text is read in place of the file's."""
 
+    @property
+    def text(self) -> Source:
+        """What is read: the file, or the sheet."""
+        return self.table.text if self.table else self.source
+
     def is_same(self) -> bool:
         """Whether the file still has these bytes and no more."""
         digest = hashlib.sha256()
@@ -69,7 +74,7 @@ class Bytes:
     def utf8_blocks(self) -> Iterator[bytes]:
         """The text in UTF-8, without its byte order mark."""
         if self.encoding in ("utf-8", "utf-8-sig"):
-            blocks = (self.table.text if self.table else self.source).blocks()
+            blocks = self.text.blocks()
             yield next(blocks, b"").removeprefix(codecs.BOM_UTF8)
             yield from blocks
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from campaigns.errors import IntakeError
@@ -30,8 +30,9 @@ class Intake:
         self._header = header
         self._options = options
         self._sheet = data.table.sheet if data.table else None
-        self._numbers = RowNumbers()
-        self._numbers.add(header.first_line - header.lines, header.lines - 1)
+        self.numbers = RowNumbers()
+        """The row in which each line is, of the lines read by now."""
+        self.numbers.add(header.first_line - header.lines, header.lines - 1)
         self.name = f"{self.path.name} [{self._sheet}]" if self._sheet else self.path.name
         """The file's name, and its sheet's."""
         self.digest = _digest(data, options)
@@ -53,12 +54,11 @@ class Intake:
         self.columns = header.available
         """Variables that templates may use; the phone column is always `phone`."""
 
-    def chunks(self) -> Iterator[Chunk]:
-        """The rows in file order, some ten thousand at a time."""
+    def chunks(self, after: int = 0) -> Iterator[Chunk]:
+        """The rows in file order, some ten thousand at a time, without the first chunks."""
         checker = Checker(self._header, self._options)
-        for rows in self.scanned():
-            if rows.records or rows.rejects:
-                yield self._by_row(checker.check(rows)) if self._sheet else checker.check(rows)
+        for rows in islice(filter(len, self.scanned()), after, None):
+            yield self._by_row(checker.check(rows)) if self._sheet else checker.check(rows)
 
     def records(self, lines: set[int]) -> Iterator[tuple[int, str]]:
         """The text of the rows on these physical lines, in a second, faster pass over the file."""
@@ -79,21 +79,31 @@ class Intake:
     def _place(self, line: int) -> str:
         if self._sheet:
             return f" (Row {line} of sheet {self._sheet[:60]!r}.)"
-        row = self._numbers.row_of(line)
+        row = self.numbers.row_of(line)
         return f" (Row {row}.)" if row != line else ""
 
     def _by_row(self, chunk: Chunk) -> Chunk:
-        row_of = self._numbers.row_of
+        row_of = self.numbers.row_of
         rejects = [replace(reject, line=row_of(reject.line)) for reject in chunk.rejects]
         return replace(chunk, lines=list(map(row_of, chunk.lines)), rejects=rejects)
 
     def row_of(self, line: int) -> int:
         """What a row is called by: its line, or its row in the sheet."""
-        return self._numbers.row_of(line) if self._sheet else line
+        return self.numbers.row_of(line) if self._sheet else line
 
     def utf8_blocks(self) -> Iterator[bytes]:
         """The whole text, of a workbook that of its sheet, in UTF-8."""
         return self._data.utf8_blocks()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, of a workbook those of its sheet."""
+        return self._data.text.size
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The open files that another process needs to read the list."""
+        return (self._data.source.descriptor, self._data.text.descriptor)
 
     @property
     def file_digest(self) -> str:
@@ -113,7 +123,7 @@ class Intake:
         """The rows as they are written, before any of them is judged."""
         header = self._header
         shape = Shape(header.delimiter.encode(), header.columns, header.width, header.phone)
-        return iter(Scanner(_below(self._data, header.first_line), shape, header.first_line, self._numbers))
+        return iter(Scanner(_below(self._data, header.first_line), shape, header.first_line, self.numbers))
 
 
 def open_intake(path: Path, options: IntakeOptions, *, again: bool = False) -> Intake:

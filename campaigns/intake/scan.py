@@ -39,6 +39,9 @@ class Rows:
     """Position in `records` -> what pandas reads instead."""
     rejects: list[Reject] = field(default_factory=list)
 
+    def __len__(self) -> int:
+        return len(self.records) + len(self.rejects)
+
     def text(self) -> bytes:
         """The text for pandas: one row per record."""
         if self.body is not None and not self.tidied:
@@ -103,6 +106,21 @@ class RowNumbers:
             self._lines.append(line)
             self._further.append(further + (self._further[-1] if self._further else 0))
 
+    def __len__(self) -> int:
+        """How many rows have further lines."""
+        return len(self._lines)
+
+    def since(self, known: int) -> RowNumbers:
+        """Those added after the first `known`."""
+        later = RowNumbers()
+        later._lines, later._further = self._lines[known:], self._further[known:]
+        return later
+
+    def extend(self, later: RowNumbers) -> None:
+        """Add what another reader of the same list has found below."""
+        self._lines.extend(later._lines)
+        self._further.extend(later._further)
+
     def row_of(self, line: int) -> int:
         at = bisect_left(self._lines, line)
         return line - (self._further[at - 1] if at else 0)
@@ -117,7 +135,7 @@ class Scanner:
         self._pieces = pieces
         self._shape = shape
         self._line = first_line
-        self._numbers = numbers or RowNumbers()
+        self._numbers = RowNumbers() if numbers is None else numbers
         self._cutter = Cutter(shape.delimiter)
         self._exact = self._cutter.exactly(shape.width)
         self._lines: list[bytes] = []

@@ -102,8 +102,10 @@ class RowKeeper:
         names both ways is one."""
         if chunk.user_ids and self._account:
             await learn_listed_numbers(connection, self._account, chunk.user_ids, self._now)
+        if PREFIX not in "".join(chunk.phones):
+            return chunk
         named = [at for at, phone in enumerate(chunk.phones) if phone.startswith(PREFIX)]
-        known = await numbers_of_placeholders(connection, [chunk.phones[at] for at in named]) if named else {}
+        known = await numbers_of_placeholders(connection, [chunk.phones[at] for at in named])
         if not known:
             return chunk
         phones = [known.get(phone, phone) for phone in chunk.phones]
@@ -198,7 +200,7 @@ class RowKeeper:
                 self._late[self._line_here(holder.place)] = (holder.place, reason)
             else:
                 await self._add_rejects(connection, [_superseded(holder, reason)])
-        await replace_recipients(connection, self._edition, _pick(audience, sorted(last.values())))
+        await replace_recipients(connection, self._edition, audience.only(sorted(last.values())))
         return [
             self._duplicate(chunk, at, f"Line {chunk.lines[last[audience.phones[at]]]} has the same number.")
             for at in taken
@@ -235,18 +237,6 @@ def _superseded(holder: Holder, reason: str) -> RejectedRow:
     """The reject of an earlier file's row, put together from what is stored of it."""
     raw = ",".join([holder.phone, *map(str, orjson.loads(holder.vars).values())])
     return RejectedRow(holder.place, None, RejectCode.DUPLICATE, reason, raw)
-
-
-def _pick(audience: Audience, positions: list[int]) -> Audience:
-    return Audience(
-        [audience.imports[at] for at in positions],
-        [audience.lines[at] for at in positions],
-        [audience.phones[at] for at in positions],
-        [audience.regions[at] for at in positions],
-        [audience.buckets[at] for at in positions],
-        [audience.vars[at] for at in positions],
-        [audience.own[at] for at in positions] if audience.own is not None else None,
-    )
 
 
 def _parts(rows: list[T]) -> Iterator[list[T]]:

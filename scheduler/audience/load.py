@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ import orjson
 from campaigns.errors import IntakeError, NotFound
 from campaigns.intake.model import Chunk, IntakeOptions, Reject
 from campaigns.intake.read import Intake, open_intake
+from campaigns.intake.reading_process import chunks_of
 from campaigns.intake.rejects import RejectsFile
 from campaigns.reject_codes import IntakeCode, RejectCode
 from campaigns.time.clock import Now, utc_now
@@ -215,6 +216,8 @@ class _Loading:
         self._options = options
         self._refuse = refuse
         self._stop = stop
+        self._is_over = False
+        """Whether no more chunks are wanted."""
         self._rows = 0
         self._reasons: Counter[str] = Counter()
         self._left_out = 0
@@ -259,27 +262,42 @@ class _Loading:
     async def _store(self, keeper: RowKeeper, file: RejectsFile, progress: Progress | None) -> None:
         """Chunk by chunk; the next one is read while the database takes this one."""
         chunks = self._chunks()
-        chunk = await self._next(chunks)
-        while chunk is not None:
-            reading = asyncio.ensure_future(self._next(chunks))
-            try:
-                self._count(await keeper.store(chunk), file)
-                self._rows += chunk.rows
-                self._left_out += chunk.left_out
-                self._respelt += len(chunk.respelt)
-                self._respelt_example = self._respelt_example or next(iter(chunk.respelt), None)
-                if progress is not None:
-                    progress(self._rows)
-                chunk = await reading
-            finally:
-                reading.cancel()
+        try:
+            chunk = await self._next(chunks)
+            while chunk is not None:
+                reading = asyncio.ensure_future(self._next(chunks))
+                try:
+                    self._count(await keeper.store(chunk), file)
+                    self._rows += chunk.rows
+                    self._left_out += chunk.left_out
+                    self._respelt += len(chunk.respelt)
+                    self._respelt_example = self._respelt_example or next(iter(chunk.respelt), None)
+                    if progress is not None:
+                        progress(self._rows)
+                    chunk = await reading
+                finally:
+                    reading.cancel()
+        finally:
+            self._end(chunks)
         self._count(await keeper.finish(), file)
 
-    async def _next(self, chunks: Iterator[Chunk]) -> Chunk | None:
-        return await in_thread(lambda: next(chunks, None), PART, self._stop)
+    async def _next(self, chunks: Generator[Chunk, None, None]) -> Chunk | None:
+        def read() -> Chunk | None:
+            chunk = next(chunks, None)
+            if self._is_over:
+                chunks.close()
+            return chunk
 
-    def _chunks(self) -> Iterator[Chunk]:
-        for read in self._intake.chunks():
+        return await in_thread(read, PART, self._stop)
+
+    def _end(self, chunks: Generator[Chunk, None, None]) -> None:
+        """End the reading: now, or by the thread that is in it."""
+        self._is_over = True
+        with suppress(ValueError):
+            chunks.close()
+
+    def _chunks(self) -> Generator[Chunk, None, None]:
+        for read in chunks_of(self._intake):
             yield without_refused(read, self._refuse) if self._refuse else read
 
     def _count(self, rejects: list[Reject], file: RejectsFile) -> None:

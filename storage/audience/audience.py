@@ -44,6 +44,13 @@ class Audience:
     own: Sequence[RecipientFields] | None = None
     """None: their rows have no such values."""
 
+    def only(self, positions: Sequence[int]) -> Audience:
+        """These of them, in this order."""
+        values = {name: getattr(self, name) for name in field_names(Audience)}
+        return Audience(
+            **{name: column and list(map(column.__getitem__, positions)) for name, column in values.items()}
+        )
+
     def columns(self) -> dict[str, Sequence[Any]]:
         """Column -> values, without the `Own` columns where there are none."""
         basic: dict[str, Sequence[Any]] = {
@@ -162,12 +169,16 @@ async def count_imports(connection: AsyncConnection, campaign_id: int) -> int:
 
 
 async def add_recipients(connection: AsyncConnection, edition: Edition, audience: Audience) -> list[int]:
-    """Add them in order, a number that the edition has already left out; the positions of those left out. Nobody else
-    adds to the edition meanwhile."""
+    """Add them, of each number that the edition does not have yet the first; the positions of those left out. Nobody
+    else adds to the edition meanwhile.
+
+    They are stored in the order of their numbers, which is that of the index: in any other, nearly each of them would
+    fetch another page of it, change it, and write it back."""
     if not audience.phones:
         return []
+    order = sorted(range(len(audience.phones)), key=audience.phones.__getitem__)
     add = _add_on_sqlite if is_sqlite(connection) else _add_on_postgresql
-    return await add(connection, edition, audience)
+    return sorted(order[at] for at in await add(connection, edition, audience.only(order)))
 
 
 _SQLITE_ADD: Final = (
@@ -193,15 +204,19 @@ async def _add_on_sqlite(connection: AsyncConnection, whose: Edition, audience: 
         parts = [*own, *(column[start : start + size] for column in columns)]
         raw.defer(add, _row_by_row(parts), any_rowcount)
     newer = select(func.json_group_array(recipients.c.phone)).where(recipients.c.id > newest)
-    added = set(orjson.loads((await connection.execute(newer)).scalar_one()))
-    if len(added) == len(audience.phones):
-        return []
+    added = orjson.loads((await connection.execute(newer)).scalar_one())
+    return _left_out(audience.phones, iter(sorted(added)))
+
+
+def _left_out(phones: Sequence[str], added: Iterator[str]) -> list[int]:
+    """The positions of those that were not added, of each number the later ones. Both are sorted."""
     taken = []
-    for position, phone in enumerate(audience.phones):
-        if phone in added:
-            added.remove(phone)
+    expected = next(added, None)
+    for at, phone in enumerate(phones):
+        if phone == expected:
+            expected = next(added, None)
         else:
-            taken.append(position)
+            taken.append(at)
     return taken
 
 

@@ -16,6 +16,8 @@ PAGE: Final = 2_000
 PRIME: Final = 2_147_483_647
 """An id below 2^32 times a number below it fits in 64 bits."""
 
+_PLACE: Final = (recipients.c.import_id, recipients.c.line)
+
 
 class Sample(NamedTuple):
     """A recipient as the file had it."""
@@ -28,8 +30,8 @@ class Sample(NamedTuple):
 
 
 async def first_rows(connection: AsyncConnection, campaign_id: int, limit: int) -> Sequence[Sample]:
-    """The first recipients in the order of loading."""
-    return await _found(connection, _rows(campaign_id).order_by(recipients.c.id).limit(limit))
+    """The first recipients in the order of their files."""
+    return await _found(connection, _rows(campaign_id).order_by(*_PLACE).limit(limit))
 
 
 async def rows_on_line(connection: AsyncConnection, campaign_id: int, line: int) -> Sequence[Sample]:
@@ -48,8 +50,8 @@ async def random_rows(
 
 
 async def all_rows(connection: AsyncConnection, campaign_id: int) -> AsyncIterator[Sequence[Sample]]:
-    """Every recipient, a page in memory at a time."""
-    rows = _rows(campaign_id).order_by(recipients.c.id).execution_options(yield_per=PAGE)
+    """Every recipient in the order of their files, a page in memory at a time."""
+    rows = _rows(campaign_id).order_by(*_PLACE).execution_options(yield_per=PAGE)
     streamed = await connection.stream(rows)
     async for page in streamed.partitions():
         yield [Sample(*row) for row in page]

@@ -19,6 +19,7 @@ from campaigns.intake.model import IntakeOptions
 from campaigns.states import CampaignState
 from scheduler.audience.load import check, load
 from scheduler.audience.load_report import LoadReport, TooManyRejects
+from storage.audience.samples import all_rows, first_rows
 from storage.database.engine import reading, writing
 from storage.tables.audience import campaigns, imports, recipients, rejects
 from storage.views.estimates import count_recipients
@@ -130,6 +131,19 @@ async def test_what_rows_say_of_themselves_is_stored(desk: Desk) -> None:
     assert sorted(await desk.rows(recipients.c.phone, recipients.c.timezone)) == sorted(zones)
     await desk.load("c.csv", f"phone,name\n{A},Ana\n", duplicates="last")
     assert (A, None, None, None) in await desk.rows(recipients.c.phone, *own)
+
+
+async def test_rows_come_in_the_order_of_the_file_and_the_first_of_a_number_is_kept(desk: Desk) -> None:
+    numbers = [A, D, A, B, C, B, D]
+    await desk.load("a.csv", "phone\n" + "".join(f"{number}\n" for number in numbers))
+    await desk.load("b.csv", f"phone\n{C}\n+447911123457\n{A}\n+12025550100\n")
+    async with reading(desk.engine) as connection:
+        first = await first_rows(connection, desk.campaign, 5)
+        every = [row.line async for page in all_rows(connection, desk.campaign) for row in page]
+    assert [row.phone for row in first] == [A, D, B, C, "+447911123457"]
+    assert every == [2, 3, 5, 6, 3, 5]
+    duplicates = [(2, "duplicate"), *((line, "duplicate") for line in (4, 4, 7, 8))]
+    assert await desk.bad() == duplicates
 
 
 async def test_the_same_file_again_adds_nothing_and_is_reported(desk: Desk) -> None:
