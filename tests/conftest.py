@@ -9,8 +9,8 @@ import sqlite3
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
-from itertools import islice
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import accumulate, groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +88,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             )
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     long = [item for item in items if item.get_closest_marker("long")]
-    rest = iter([item for item in items if item not in set(long)])
+    rest = iter(_mixed([item for item in items if item not in set(long)]))
     share = -(-len(items) // workers)
     parts = [long[number::workers] for number in range(workers)]
     items[:] = [item for part in parts for item in (*part, *islice(rest, share - len(part)))]
+
+
+def _mixed(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The files of tests/acceptance, whose tests wait as much as they work, evenly among those that only work: at any
+    time some workers wait and the others have the processors."""
+    files = [list(file) for _, file in groupby(items, lambda item: item.path)]
+    placed: list[tuple[float, list[pytest.Item]]] = []
+    for is_waiting in (True, False):
+        kind = [file for file in files if ("acceptance" in file[0].path.parts) is is_waiting]
+        before = [0, *accumulate(map(len, kind))]
+        placed += [((at + len(file) / 2) / before[-1], file) for at, file in zip(before, kind, strict=False)]
+    return [item for _, file in sorted(placed, key=lambda each: each[0]) for item in file]
 
 
 def pytest_collection_finish() -> None:
