@@ -29,7 +29,7 @@ from storage.database.schema import upgrade
 from tests.support.once import once_in
 from tests.support.paths import quick_folder
 
-HASTY = ("fsync", "full_page_writes", "autovacuum")
+HASTY = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
 """What a server does only to survive its machine, or for tables that live on: these do not outlive the tests."""
 SHAPE = """
 SELECT (SELECT sum(hashtextextended(t::text, 0)) FROM (
