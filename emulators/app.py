@@ -120,5 +120,5 @@ class Control:
         return Json({"status": "ok"})
 
 
-def _refused(_: Request, refusal: Exception) -> Response:
+async def _refused(_: Request, refusal: Exception) -> Response:
     return Json({"error": str(refusal)}, refusal.status if isinstance(refusal, Refusal) else 500)

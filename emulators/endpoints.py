@@ -15,17 +15,17 @@ from starlette.types import ASGIApp
 from emulators.base import Json, Provider, Refusal
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-Handlers = Mapping[Any, Callable[[Request, Any], Response]]
+Handlers = Mapping[Any, Callable[[Request, Any], Awaitable[Response]]]
 """By the class of an exception: its answer."""
 
 
 def provider_app(provider: Provider, routes: Sequence[Route], handlers: Handlers | None = None) -> ASGIApp:
     """The provider's endpoints; what they refuse is answered as its `error`, what is in `handlers` as that says."""
 
-    def refused(_: Request, refusal: Refusal) -> Response:
+    async def refused(_: Request, refusal: Refusal) -> Response:
         return Json(provider.error(refusal.status, refusal.message, refusal.errors), refusal.status)
 
-    def not_there(_: Request, failure: HTTPException) -> Response:
+    async def not_there(_: Request, failure: HTTPException) -> Response:
         body = provider.error(failure.status_code, failure.detail)
         return Json(body, failure.status_code, headers=failure.headers)
 

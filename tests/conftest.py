@@ -9,8 +9,8 @@ import sqlite3
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
-from itertools import islice
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import accumulate, groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import LRUCache
 
 from storage.database.engine import open_engine
-from tests.support.databases import Pool, fresh_database, migrated_file, migrated_template, postgres_server
+from tests.support.databases import Pool, end_server, fresh_database, migrate_file, new_place, shared_server
+from tests.support.once import made_once
 from tests.support.paths import ROOT, quick_folder
 
 for profile, examples in {"quick": 10, "suite": 15, "all": 100, "soak": 2000}.items():
@@ -42,6 +43,9 @@ ON_BOTH = (
 """Where `make test` runs what takes a database on SQLite and on PostgreSQL: storage, whose subject the database is, and
 promises that rest on its locks. Elsewhere the repetition on PostgreSQL is a `twin`, for `make test-all` alone."""
 
+SERVER = "TESTS_SERVER_PLACE"
+"""The folder of the PostgreSQL server of this session."""
+
 if folder := quick_folder():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", folder)
 os.environ["TZ"] = "UTC"
@@ -49,6 +53,17 @@ time.tzset()
 gc.set_threshold(20_000)
 sys.modules.setdefault("sniffio", None)
 """It is not installed, and httpx looks for it in every folder of the path at each request to an app."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        os.environ[SERVER] = str(new_place())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """When all workers have ended."""
+    if not hasattr(config, "workerinput"):
+        end_server(Path(os.environ[SERVER]))
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -73,10 +88,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             )
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     long = [item for item in items if item.get_closest_marker("long")]
-    rest = iter([item for item in items if item not in set(long)])
+    rest = iter(_mixed([item for item in items if item not in set(long)]))
     share = -(-len(items) // workers)
     parts = [long[number::workers] for number in range(workers)]
     items[:] = [item for part in parts for item in (*part, *islice(rest, share - len(part)))]
+
+
+def _mixed(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The files of tests/acceptance, whose tests wait as much as they work, evenly among those that only work: at any
+    time some workers wait and the others have the processors."""
+    files = [list(file) for _, file in groupby(items, lambda item: item.path)]
+    placed: list[tuple[float, list[pytest.Item]]] = []
+    for is_waiting in (True, False):
+        kind = [file for file in files if ("acceptance" in file[0].path.parts) is is_waiting]
+        before = [0, *accumulate(map(len, kind))]
+        placed += [((at + len(file) / 2) / before[-1], file) for at, file in zip(before, kind, strict=False)]
+    return [item for _, file in sorted(placed, key=lambda each: each[0]) for item in file]
 
 
 def pytest_collection_finish() -> None:
@@ -130,21 +157,24 @@ def compiled_once() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
+def postgres() -> str:
+    """The URL of the maintenance database of the session's server."""
+    return shared_server(Path(os.environ[SERVER]))
 
 
 @pytest.fixture(scope="session")
 def postgres_pool(postgres: str) -> Iterator[Pool]:
-    pool = Pool(postgres, migrated_template(postgres))
+    pool = Pool(postgres)
     yield pool
     pool.close()
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return migrated_file(tmp_path_factory.mktemp("template") / "drumbeat.db")
+    def make(folder: Path) -> None:
+        migrate_file(folder / "drumbeat.db")
+
+    return made_once(tmp_path_factory, "template", make) / "drumbeat.db"
 
 
 @pytest.fixture

@@ -245,5 +245,5 @@ def _no_object(request: Request) -> Response:
     return Json(error_body(100, message, subcode=33), 400)
 
 
-def _meta(_: Request, refusal: MetaRefusal) -> Response:
+async def _meta(_: Request, refusal: MetaRefusal) -> Response:
     return Json(error_body(refusal.code, refusal.title, refusal.details), refusal.status)

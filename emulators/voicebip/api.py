@@ -205,5 +205,5 @@ def _entry(
     )
 
 
-def _coded(_: Request, refusal: CodedRefusal) -> Response:
+async def _coded(_: Request, refusal: CodedRefusal) -> Response:
     return Json(error_body(refusal.status, refusal.message, refusal.code), refusal.status)

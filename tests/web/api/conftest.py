@@ -10,22 +10,25 @@ from pathlib import Path
 import pytest
 
 from storage.database.engine import open_engine
+from tests.support.once import made_once
 from tests.web.api.world import World, fill, settings_in, without_network
 
 
 @pytest.fixture(scope="session")
 def filled_folder(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Path:
     """A project with a filled database."""
-    folder = tmp_path_factory.mktemp("api-world")
-    shutil.copyfile(sqlite_template, folder / "drumbeat.db")
 
-    async def make() -> None:
-        engine = open_engine(f"sqlite:///{folder / 'drumbeat.db'}")
-        await fill(engine, folder)
-        await engine.dispose()
+    def make(folder: Path) -> None:
+        shutil.copyfile(sqlite_template, folder / "drumbeat.db")
+        asyncio.run(_fill(folder))
 
-    asyncio.run(make())
-    return folder
+    return made_once(tmp_path_factory, "api-world", make)
+
+
+async def _fill(folder: Path) -> None:
+    engine = open_engine(f"sqlite:///{folder / 'drumbeat.db'}")
+    await fill(engine, folder)
+    await engine.dispose()
 
 
 @pytest.fixture

@@ -9,12 +9,14 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from starlette.types import Message, Receive, Send
 
 import web.protocol.connections
 from app.actions.api_keys import Scope
@@ -58,13 +60,21 @@ class Callers:
         )
 
     async def call(self, line: str, kind: str, begun: bytes, length: str = LENGTH.format(5000)) -> Wire:
-        """A request whose body has begun, once the app waits for more of it."""
-        wire = Wire(self._app, self.connections)
+        """A request whose body has begun, once the app is done with what there is of it and waits for more."""
+        asked = 0
+
+        async def app(scope: Any, receive: Receive, send: Send) -> None:
+            async def counted() -> Message:
+                nonlocal asked
+                asked += 1
+                return await receive()
+
+            await self._app(scope, counted, send)
+
+        wire = Wire(app, self.connections)
         head = f"{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\n{length}\r\n{self._rights}\r\n"
         await wire.feed([head.encode() + begun])
-        await until(
-            lambda: not wire.connection.cycle.body and not wire.connection.cycle.message_event.is_set()
-        )
+        await until(lambda: asked == 2)
         return wire
 
 

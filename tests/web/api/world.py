@@ -65,6 +65,8 @@ SALE = ProviderTemplate(
         HeaderPart("image"), "Hi {{1}}", "Bye", (ButtonPart("url", "Shop", "https://x.example/{{1}}"),)
     ),
 )
+NOWHERE = httpx.AsyncBaseTransport()
+"""Without one of its own a client loads all certificates."""
 SESSION = Session("s1", "connected", "+2290197000000", "Shop")
 
 
@@ -85,7 +87,8 @@ class World:
     clock: Ticking = field(default_factory=Ticking)
     created: list[str] = field(default_factory=list)
     """Sessions that the gateway was asked to make."""
-    client: httpx.AsyncClient = field(default_factory=httpx.AsyncClient)
+    client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(transport=NOWHERE))
+    """Reaches nothing before `open`."""
 
     async def open(self) -> None:
         """A server on this database, and a client with every right."""

@@ -129,9 +129,10 @@ async def test_a_slow_caller_is_cut_although_a_byte_comes_now_and_then(
 
 
 async def test_while_all_are_worked_for_monitors_are_answered_and_others_asked_to_come_again() -> None:
-    go_on = asyncio.Event()
+    all_begun, go_on = asyncio.Barrier(PLACES + 1), asyncio.Event()
 
     async def work(_: Request) -> Response:
+        await all_begun.wait()
         await go_on.wait()
         return Response()
 
@@ -144,7 +145,7 @@ async def test_while_all_are_worked_for_monitors_are_answered_and_others_asked_t
         port = listener.getsockname()[1]
         async with _server(app, listener), calling(port, PLACES) as busy:
             worked_for = [asyncio.create_task(caller.says(job)) for caller in busy]
-            await asyncio.sleep(0.3)
+            await asyncio.wait_for(all_begun.wait(), 20)
             monitor = f"GET {WATCHED[-1]} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
             assert [await statuses(port, [one]) for one in (monitor, job)] == [[200], [503]]
             go_on.set()
