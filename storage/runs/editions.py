@@ -112,11 +112,12 @@ async def copy_part(
 
 
 async def take_place(connection: AsyncConnection, before: Edition, after: Edition) -> bool:
-    """Make `after` the campaign's audience; False where that is not `before` any more."""
+    """Make `after` the campaign's audience, and count its people; False where that is not `before` any more."""
+    people = select(func.count()).select_from(recipients).where(of_edition(after)).scalar_subquery()
     moved = await connection.execute(
         update(campaigns)
         .where(campaigns.c.id == before.campaign_id, campaigns.c.edition == before.number)
-        .values(edition=after.number)
+        .values(edition=after.number, recipients=campaigns.c.purged_recipients + people)
     )
     return moved.rowcount == 1
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Insert,
     Select,
     Text,
+    Update,
     and_,
     case,
     func,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     select,
     tuple_,
     type_coerce,
+    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -119,7 +121,18 @@ async def add_retries(
         return 0
     query = _retries(occurrence, child_id, _keys(connection, groups), now, after, held_by, given_up)
     made = await connection.execute(query, execution_options={"preserve_rowcount": True})
+    await connection.execute(_mark_tried_again(occurrence, child_id))
     return made.rowcount
+
+
+def _mark_tried_again(occurrence: Occurrence, child_id: int) -> Update:
+    """The jobs of the occurrence in whose place those of the child have come."""
+    newer = jobs.alias("newer")
+    again = select(newer.c.phone).where(newer.c.run_id == child_id)
+    older = select(jobs.c.id).where(
+        jobs.c.run_id.in_(occurrence.run_ids), jobs.c.phone.in_(again), ~jobs.c.tried_again
+    )
+    return update(jobs).where(jobs.c.id.in_(in_order(older))).values(tried_again=True)
 
 
 def _keys(connection: AsyncConnection, groups: Sequence[EndedGroup]) -> Select[Any]:
@@ -180,25 +193,6 @@ def _is_open(occurrence: Occurrence, given_up: bool) -> ColumnElement[bool]:
     return ~found.exists()
 
 
-def tried_again(campaign_id: int) -> Select[tuple[int]]:
-    """The ids of the campaign's jobs in whose place a retry has come."""
-    newer, child = jobs.alias("newer"), runs.alias("child")
-    older, run = jobs.alias("older"), runs.alias("run")
-    same_occurrence = or_(run.c.id == child.c.parent_id, run.c.parent_id == child.c.parent_id)
-    return (
-        select(older.c.id)
-        .select_from(child)
-        .join(newer, newer.c.run_id == child.c.id)
-        .join(run, and_(same_occurrence, run.c.id < child.c.id))
-        .join(older, and_(older.c.run_id == run.c.id, older.c.phone == newer.c.phone))
-        .where(
-            child.c.campaign_id == campaign_id,
-            child.c.kind == "retry",
-            newer.c.reason.is_distinct_from(ALREADY_ARRIVED),
-        )
-    )
-
-
 _ANY_RETRY: Final = (
     select(runs.c.id)
     .where(runs.c.kind == "retry", runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]))
@@ -225,4 +219,41 @@ async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
     )
     guard = and_(jobs.c.id.in_(in_order(arrived)), jobs.c.state == JobState.PENDING.value)
     values = {"state": JobState.SKIPPED, "reason": ALREADY_ARRIVED, "held_by": None}
-    return await move(connection, guard, values, "clock", now)
+    moved = await move(connection, guard, values, "clock", now)
+    if moved:
+        await connection.execute(_unmark_tried_again(now))
+    return moved
+
+
+def _unmark_tried_again(now: datetime) -> Update:
+    """The jobs in whose place none but retries that were needless, as has become known now, had come."""
+    needless, child, run = jobs.alias("needless"), runs.alias("child"), runs.alias("run")
+    other, its_run = jobs.alias("other"), runs.alias("its_run")
+    same_occurrence = func.coalesce(run.c.parent_id, run.c.id) == child.c.parent_id
+    again = (
+        select(other.c.id)
+        .join(its_run, its_run.c.id == other.c.run_id)
+        .where(
+            its_run.c.parent_id == child.c.parent_id,
+            its_run.c.id > run.c.id,
+            other.c.phone == jobs.c.phone,
+            other.c.reason.is_distinct_from(ALREADY_ARRIVED),
+        )
+        .correlate(jobs, run, child)
+    )
+    older = (
+        select(jobs.c.id)
+        .select_from(needless)
+        .join(child, child.c.id == needless.c.run_id)
+        .join(run, and_(same_occurrence, run.c.id < child.c.id))
+        .join(jobs, and_(jobs.c.run_id == run.c.id, jobs.c.phone == needless.c.phone))
+        .where(
+            child.c.kind == "retry",
+            child.c.state.in_([RunState.RUNNING, RunState.PAUSED]),
+            needless.c.reason == ALREADY_ARRIVED,
+            needless.c.updated_at == now,
+            jobs.c.tried_again,
+            ~again.exists(),
+        )
+    )
+    return update(jobs).where(jobs.c.id.in_(in_order(older))).values(tried_again=False)
