@@ -94,7 +94,7 @@ async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now:
     async for closed in _process_large(engine, accounts, sorters, now):
         done += closed + await _process_small(engine, accounts, sorters, now, batches=1)
     await _match_late(engine, accounts, now())
-    await _mark_answers(engine)
+    await mark_answers(engine)
     return done
 
 
@@ -376,7 +376,7 @@ async def _whose_window(
     return [(one.lane, name) for one in openings for name in (one.phone, *names.get(one.phone, ()))]
 
 
-async def _mark_answers(engine: Engine) -> None:
+async def mark_answers(engine: Engine) -> None:
     """Mark the messages that people have answered; an answer to one that is just being sent is left for later."""
     last = 0
     while True:

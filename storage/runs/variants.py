@@ -17,6 +17,7 @@ from campaigns.states import JobState, RunState
 from campaigns.variants import Tally
 from storage.database.engine import is_sqlite, lock_names
 from storage.runs.replies import ANSWERED
+from storage.tables.counts import job_counts
 from storage.tables.runs import jobs, runs
 
 PAGE: Final = 1000
@@ -113,25 +114,23 @@ def _lock_of(campaign_id: int) -> str:
 
 
 async def _wake(connection: AsyncConnection, run_id: int, now: datetime) -> None:
-    await connection.execute(
-        update(jobs)
-        .where(*_waiting(run_id))
-        .values(due_at=now, held_by=None, held_since=None, updated_at=now)
-    )
-
-
-async def count_waiting(connection: AsyncConnection, run_id: int) -> int:
-    """How many messages of the test's run, and of its retries, wait for the winner."""
-    counted = select(func.count()).select_from(jobs).where(*_waiting(run_id))
-    return int((await connection.execute(counted)).scalar_one())
-
-
-def _waiting(run_id: int) -> tuple[Any, ...]:
-    return (
+    waiting = (
         jobs.c.run_id.in_(_with_retries(run_id)),
         jobs.c.state == JobState.PENDING.value,
         jobs.c.held_by == Rule.VARIANT.value,
     )
+    woken = update(jobs).where(*waiting)
+    await connection.execute(woken.values(due_at=now, held_by=None, held_since=None, updated_at=now))
+
+
+async def count_waiting(connection: AsyncConnection, run_id: int) -> int:
+    """How many messages of the test's run, and of its retries, wait for the winner."""
+    waiting = (
+        job_counts.c.run_id.in_(_with_retries(run_id)),
+        job_counts.c.state == JobState.PENDING.value,
+        job_counts.c.held_by == Rule.VARIANT.value,
+    )
+    return int(await connection.scalar(select(func.sum(job_counts.c.jobs)).where(*waiting)) or 0)
 
 
 def _with_retries(run_id: int) -> Select[tuple[int]]:
