@@ -12,16 +12,13 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
-    CompoundSelect,
     Row,
     and_,
-    exists,
     false,
     func,
     or_,
     select,
     type_coerce,
-    union,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,7 +28,7 @@ from storage.database.bulk import among, table_of
 from storage.tables.contacts import inbound, optouts
 from storage.tables.predicates import NOT_COUNTED
 from storage.tables.runs import jobs, runs
-from storage.tables.types import Id
+from storage.tables.types import Id, Text
 
 AT_ONCE: Final = 1_000
 """Answers that are marked in one transaction."""
@@ -43,6 +40,18 @@ ANSWERED: Final = func.coalesce(
     false(),
 )
 """Whether the job's person wrote to its account after it was sent. The triggers of migration 0029 count by it."""
+_OPTED_OUT: Final = (
+    select(optouts.c.id)
+    .where(optouts.c.phone == inbound.c.phone, optouts.c.action == "out", optouts.c.at == inbound.c.at)
+    .limit(1)
+    .scalar_subquery()
+    .is_not(None)
+)
+"""For EXISTS PostgreSQL may read the whole table first."""
+_ANSWER: Final = (
+    *(inbound.c[name] for name in ("id", "account", "phone")),
+    type_coerce(inbound.c.at, BigInteger).label("at"),
+)
 _UNDER_WAY: Final = (JobState.SENDING.value, JobState.IN_DOUBT.value)
 _OPEN_RUNS: Final = (RunState.RUNNING.value, RunState.PAUSED.value)
 
@@ -57,52 +66,49 @@ async def mark_answered(connection: AsyncConnection, after: int = 0) -> int:
     """Mark the messages that the oldest new answers behind this id belong to; the last one's id, 0 where there is none.
 
     A reply that opted its person out is no answer."""
-    new = select(inbound.c.id, inbound.c.phone).where(NOT_COUNTED, inbound.c.id > after)
+    new = select(*_ANSWER, _OPTED_OUT.label("opted_out")).where(NOT_COUNTED, inbound.c.id > after)
     locked = new.order_by(inbound.c.id).limit(AT_ONCE).with_for_update(skip_locked=True)
     answers = (await connection.execute(locked)).all()
     if not answers:
         return 0
-    ids = [answer.id for answer in answers]
-    found = (await connection.execute(_answered_by(connection, ids))).all()
-    free = await _lock(connection, found)
+    found = await _answered_by(connection, [one for one in answers if not one.opted_out])
+    free = await _lock(connection, {job_id for _, job_id in found})
     newest: dict[int, int] = {}
-    for row in found:
-        if row.job_id in free:
-            newest[row.job_id] = max(row.at, newest.get(row.job_id, 0))
+    for answer, job_id in found:
+        if job_id in free:
+            newest[job_id] = max(answer.at, newest.get(job_id, 0))
     await _mark(connection, newest)
-    waiting = {row.id for row in found if row.job_id not in free}
-    done = [one for one in ids if one not in waiting]
+    waiting = {answer.id for answer, job_id in found if job_id not in free}
+    done = [one.id for one in answers if one.id not in waiting]
     await connection.execute(
         update(inbound).where(among(connection, inbound.c.id, done)).values(counted=True)
     )
-    return int(ids[-1])
+    return int(answers[-1].id)
 
 
-def _answered_by(connection: AsyncConnection, ids: Sequence[int]) -> CompoundSelect[Any]:
-    """The messages to these people through the accounts that they wrote to: those that a provider took, and those of
-    which that is not known yet."""
-    given = table_of(connection, [{"id": one} for one in ids], id=Id)
-    mine = inbound.join(given, given.c.id == inbound.c.id)
-    account = inbound.c.account.concat("/")
-    same_account = func.substr(jobs.c.lane, 1, func.length(account)) == account
-    opted_out = exists().where(
-        optouts.c.phone == inbound.c.phone, optouts.c.action == "out", optouts.c.at == inbound.c.at
+async def _answered_by(
+    connection: AsyncConnection, answers: Sequence[Row[Any]]
+) -> list[tuple[Row[Any], int]]:
+    """Each answer with each message to its person through the account that they wrote to: those that a provider took,
+    and those of which that is not known yet."""
+    by_id = {one.id: one for one in answers}
+    rows = [{"id": one.id, "phone": one.phone, "account": f"{one.account}/"} for one in answers]
+    given = table_of(connection, rows, id=Id, phone=Text(), account=Text())
+    theirs = and_(
+        jobs.c.phone == given.c.phone,
+        func.substr(jobs.c.lane, 1, func.length(given.c.account)) == given.c.account,
     )
-    columns = (inbound.c.id, jobs.c.id.label("job_id"), type_coerce(inbound.c.at, BigInteger).label("at"))
-    taken = and_(jobs.c.phone == inbound.c.phone, jobs.c.provider_message_id.is_not(None))
-    open_runs = runs.join(jobs, jobs.c.run_id == runs.c.id)
-    under_way = and_(jobs.c.phone == inbound.c.phone, jobs.c.state.in_(_UNDER_WAY))
-    return union(
-        select(*columns).select_from(mine.join(jobs, taken)).where(same_account, ~opted_out),
-        select(*columns)
-        .select_from(mine.join(open_runs, under_way))
-        .where(runs.c.state.in_(_OPEN_RUNS), same_account, ~opted_out),
-    )
+    taken = select(given.c.id, jobs.c.id).join(jobs, theirs & jobs.c.provider_message_id.is_not(None))
+    # As a value beside each answer and run: for a join, SQLite may read all messages first.
+    mine = (jobs.c.run_id == runs.c.id, theirs, func.coalesce(jobs.c.state, "").in_(_UNDER_WAY))
+    its_job = select(jobs.c.id).where(*mine).correlate(given, runs).scalar_subquery()
+    under_way = select(given.c.id, its_job).join_from(given, runs, runs.c.state.in_(_OPEN_RUNS))
+    found = [row for each in (taken, under_way) for row in await connection.execute(each)]
+    return [(by_id[one], job) for one, job in found if job is not None]
 
 
-async def _lock(connection: AsyncConnection, found: Sequence[Row[Any]]) -> set[int]:
+async def _lock(connection: AsyncConnection, ids: set[int]) -> set[int]:
     """Those of the messages that nobody else changes just now, and that are not being sent."""
-    ids = {row.job_id for row in found}
     mine = select(jobs.c.id).where(among(connection, jobs.c.id, ids), jobs.c.state != JobState.SENDING.value)
     return set(await connection.scalars(mine.with_for_update(skip_locked=True))) if ids else set()
 
