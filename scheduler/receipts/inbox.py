@@ -377,7 +377,8 @@ async def _whose_window(
 
 
 async def mark_answers(engine: Engine) -> None:
-    """Mark the messages that people have answered; an answer to one that is just being sent is left for later."""
+    """Mark the messages that people have answered; what another process marks, and answers to a message that is just
+    being sent, are left for later."""
     last = 0
     while True:
         async with reading(engine) as connection:
@@ -385,6 +386,8 @@ async def mark_answers(engine: Engine) -> None:
                 return
         async with writing(engine) as connection:
             last = await mark_answered(connection, last)
+        if not last:
+            return
 
 
 async def _match_late(engine: Engine, accounts: Mapping[str, Account], now: datetime) -> None:

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
-    Row,
     and_,
     false,
     func,
@@ -86,9 +85,7 @@ async def mark_answered(connection: AsyncConnection, after: int = 0) -> int:
     return int(answers[-1].id)
 
 
-async def _answered_by(
-    connection: AsyncConnection, answers: Sequence[Row[Any]]
-) -> list[tuple[Row[Any], int]]:
+async def _answered_by(connection: AsyncConnection, answers: Sequence[Any]) -> list[tuple[Any, int]]:
     """Each answer with each message to its person through the account that they wrote to: those that a provider took,
     and those of which that is not known yet."""
     by_id = {one.id: one for one in answers}

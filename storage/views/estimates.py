@@ -50,7 +50,8 @@ class Prospect(NamedTuple):
 
 async def count_recipients(connection: AsyncConnection, campaign_id: int) -> int:
     there = campaigns.c.recipients - campaigns.c.purged_recipients
-    return (await connection.execute(select(there).where(campaigns.c.id == campaign_id))).scalar_one()
+    found = await connection.execute(select(there).where(campaigns.c.id == campaign_id))
+    return int(found.scalar_one())
 
 
 async def count_pending(connection: AsyncConnection, run_id: int) -> int:
