@@ -33,6 +33,8 @@ from campaigns.outcomes import AS_TEMPLATE
 from campaigns.states import LEFT, JobState, RunState
 from storage.database.bulk import table_of
 from storage.runs.history import in_order, move
+from storage.runs.job_counts import counted_by
+from storage.tables.counts import job_counts
 from storage.tables.runs import jobs, runs
 from storage.tables.types import to_millis
 
@@ -44,6 +46,7 @@ MAY_BE_LISTED: Final = (
     JobState.IN_DOUBT,
 )
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
+_REASON: Final = ("state", "reason", "code")
 GIVEN_UP: Final = "given_up"
 ALREADY_ARRIVED: Final = "already_arrived"
 """Reason of a retry that was not sent: the first message was delivered in the meantime."""
@@ -90,18 +93,21 @@ async def ended_groups(
     connection: AsyncConnection, occurrence: Occurrence, *, given_up: bool
 ) -> list[EndedGroup]:
     """Who was not reached, by reason, the most frequent first. People who have, or may have, a message are left out."""
-    counted = (
-        select(jobs.c.state, jobs.c.reason, jobs.c.code, func.count())
-        .where(
+    listed = [state.value for state in MAY_BE_LISTED]
+    if len(occurrence.run_ids) == 1:  # each person has one job: the kept numbers are those of people
+        counted = counted_by(*_REASON).where(
+            job_counts.c.run_id == occurrence.run_id, job_counts.c.state.in_(listed)
+        )
+    else:
+        columns = [jobs.c[name] for name in _REASON]
+        mine = (
             jobs.c.run_id.in_(occurrence.run_ids),
-            jobs.c.state.in_(MAY_BE_LISTED),
+            jobs.c.state.in_(listed),
             _is_open(occurrence, given_up),
         )
-        .group_by(jobs.c.state, jobs.c.reason, jobs.c.code)
-        .order_by(func.count().desc(), jobs.c.state, jobs.c.reason, jobs.c.code)
-    )
-    rows = await connection.execute(counted)
-    return [EndedGroup(JobState(state), *rest) for state, *rest in rows]
+        counted = select(*columns, func.count()).where(*mine).group_by(*columns)
+    found = [EndedGroup(JobState(state), *rest) for state, *rest in await connection.execute(counted)]
+    return sorted(found, key=lambda group: (-group.count, *group.key))
 
 
 async def add_retries(
@@ -137,9 +143,8 @@ def _mark_tried_again(occurrence: Occurrence, child_id: int) -> Update:
 
 def _keys(connection: AsyncConnection, groups: Sequence[EndedGroup]) -> Select[Any]:
     """As a table: a provider has as many codes as it likes."""
-    columns = ("state", "reason", "code")
-    named = [dict(zip(columns, group.key, strict=True)) for group in groups]
-    return select(*table_of(connection, named, **dict.fromkeys(columns, Text())).c)
+    named = [dict(zip(_REASON, group.key, strict=True)) for group in groups]
+    return select(*table_of(connection, named, **dict.fromkeys(_REASON, Text())).c)
 
 
 def _retries(
