@@ -22,6 +22,7 @@ from sqlalchemy import text
 from benchmarks.figures import measured, show
 from benchmarks.seeding import ACCOUNT, BEGUN, DATABASES, LANE, campaign, store
 from scheduler.clock.launch import launch_due
+from scheduler.receipts.inbox import mark_answers
 from storage.database.engine import open_engine, writing
 from storage.database.vacuum import free_space
 from storage.tables.types import to_millis
@@ -125,6 +126,7 @@ async def _fill(url: str, size: int) -> dict[str, float]:
     for statement in _SENT:
         async with writing(engine) as connection:
             await connection.execute(text(statement), {"at": to_millis(BEGUN)} if ":at" in statement else {})
+    await mark_answers(engine)
     await free_space(engine)
     await engine.dispose()
     return {}

@@ -111,7 +111,12 @@ async def store(engine: Engine, wanted: CampaignSpec, size: int) -> None:
     }
     async with writing(engine) as connection:
         added = insert(campaigns).values(
-            **head, category=wanted.category, start_at=BEGUN, created_at=BEGUN, updated_at=BEGUN
+            **head,
+            category=wanted.category,
+            start_at=BEGUN,
+            created_at=BEGUN,
+            updated_at=BEGUN,
+            recipients=size,
         )
         campaign_id = await connection.scalar(added.returning(campaigns.c.id))
         read = insert(imports).values(

@@ -1,4 +1,5 @@
-"""Replace the kept numbers of messages, by state and by time, and the sums of what they cost, by a recount."""
+"""Replace the kept numbers of messages, by state and by time, the sums of what they cost and the sizes of lists by a
+recount."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Sequence
 
 from app.wiring.rights import act
 from campaigns.frozen import frozen
+from storage.audience.list_sizes import SizeDifference, recount_sizes, size_differences
 from storage.database.engine import Engine, writing
 from storage.runs.cost_sums import CostDifference, cost_differences, recount_costs
 from storage.runs.job_counts import Difference, differences, recount
@@ -19,17 +21,19 @@ class Recount:
     counts: Sequence[Difference]
     costs: Sequence[CostDifference]
     times: Sequence[TimeDifference]
+    lists: Sequence[SizeDifference]
 
 
 @act("database.recount", about=None)
 async def recount_messages(engine: Engine) -> Recount:
-    """Count all messages anew, what they cost and when they were sent; what was wrong. Whoever changes messages waits
-    meanwhile."""
+    """Count all messages anew, what they cost and when they were sent, and the people of lists; what was wrong. Whoever
+    changes messages waits meanwhile."""
     async with writing(engine) as connection:
         found = Recount(
             await differences(connection),
             await cost_differences(connection),
             await time_differences(connection),
+            await size_differences(connection),
         )
         if found.counts:
             await recount(connection)
@@ -37,4 +41,6 @@ async def recount_messages(engine: Engine) -> Recount:
             await recount_costs(connection)
         if found.times:
             await recount_times(connection)
+        if found.lists:
+            await recount_sizes(connection)
         return found

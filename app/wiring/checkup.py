@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.wiring.context import Context
@@ -21,15 +22,17 @@ from campaigns.frozen import frozen
 from campaigns.money.costs import plain
 from providers.notify.services import is_known_address
 from providers.notify.settings import NotifySettings
-from storage.database.engine import reading
+from storage.audience.list_sizes import size_differences
+from storage.database.engine import Connection, reading
 from storage.database.orphans import COUNTED, Orphans, find_orphans
-from storage.runs.cost_sums import CostDifference, cost_differences
-from storage.runs.job_counts import Difference, differences
-from storage.runs.time_counts import TimeDifference, time_differences
+from storage.runs.cost_sums import Sums, cost_differences
+from storage.runs.job_counts import differences
+from storage.runs.time_counts import time_differences
 
 LIBRARIES = ("sqlalchemy", "httpx", "aiohttp", "pandas", "phonenumbers", "apscheduler")
 EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)
 """A clock that shows an earlier time is wrong."""
+Wrong = TypeVar("Wrong")
 
 
 @frozen
@@ -156,9 +159,7 @@ async def _database(settings: Settings) -> list[Finding]:
             async with reading(engine) as connection:
                 return [
                     found,
-                    _counts(await differences(connection)),
-                    _costs(await cost_differences(connection)),
-                    _times(await time_differences(connection)),
+                    *await _kept_numbers(connection),
                     _references(await find_orphans(connection)),
                 ]
     except DrumbeatError as error:
@@ -166,45 +167,62 @@ async def _database(settings: Settings) -> list[Finding]:
         return [Finding("database", False, str(error), hint)]
 
 
-def _counts(wrong: Sequence[Difference]) -> Finding:
-    """`wrong`: where the numbers that reports and pages show differ from a recount of the messages."""
+async def _kept_numbers(connection: Connection) -> list[Finding]:
+    """Whether what reports and pages show is equal to a recount."""
+    return [
+        _recounted(
+            "counts",
+            await differences(connection),
+            "the numbers of messages by state are those of a recount",
+            "number of messages by state",
+            lambda one: (
+                f"run {one.run_id} shows {one.kept:,} {one.state} on {one.lane} and has {one.counted:,}"
+            ),
+        ),
+        _recounted(
+            "costs",
+            await cost_differences(connection),
+            "what messages cost adds up to the sums that reports show",
+            "sum of what messages cost",
+            lambda one: (
+                f"run {one.run_id} shows {_costs(one.kept)} in {one.country or 'no country'}, "
+                f"and has {_costs(one.counted)}"
+            ),
+        ),
+        _recounted(
+            "time line",
+            await time_differences(connection),
+            "the numbers of messages by time are those of a recount",
+            "number of messages by time",
+            lambda one: (
+                f"from {one.at:%Y-%m-%d %H:%M:%S} UTC on run {one.run_id} shows {one.kept_sent:,} sent and "
+                f"{one.kept_delivered:,} delivered, and has {one.sent:,} and {one.delivered:,}"
+            ),
+        ),
+        _recounted(
+            "lists",
+            await size_differences(connection),
+            "the numbers of people of each campaign are those of a recount",
+            "number of people of a campaign",
+            lambda one: f"{one.campaign} shows {one.kept:,} and has {one.counted:,}",
+        ),
+    ]
+
+
+def _recounted(
+    what: str, wrong: Sequence[Wrong], right: str, thing: str, said_of: Callable[[Wrong], str]
+) -> Finding:
+    """`wrong`: where what reports and pages show differs from a recount. Three sentences: where nothing does, what of
+    its kind is wrong, such as `number of messages`, and what is wrong about one."""
     if not wrong:
-        return Finding("counts", True, "the numbers of messages by state are those of a recount")
-    first = wrong[0]
-    problem = (
-        f"{counted(len(wrong), 'number')} of messages by state {'is' if len(wrong) == 1 else 'are'} wrong: "
-        f"run {first.run_id} shows {first.kept:,} {first.state} on {first.lane} and has {first.counted:,}"
-    )
-    return Finding("counts", False, problem, "drumbeat db recount")
+        return Finding(what, True, right)
+    first, *rest = thing.partition(" of ")
+    one_or_more = f"{counted(len(wrong), first)}{''.join(rest)} {'is' if len(wrong) == 1 else 'are'} wrong"
+    return Finding(what, False, f"{one_or_more}: {said_of(wrong[0])}", "drumbeat db recount")
 
 
-def _costs(wrong: Sequence[CostDifference]) -> Finding:
-    """`wrong`: where the sums that reports and pages show differ from those over the messages."""
-    if not wrong:
-        return Finding("costs", True, "what messages cost adds up to the sums that reports show")
-    first = wrong[0]
-    kept, right = (
-        f"{sums.messages:,} messages, {plain(sums.charged)} charged and {plain(sums.expected)} expected"
-        for sums in (first.kept, first.counted)
-    )
-    problem = (
-        f"{counted(len(wrong), 'sum')} of what messages cost {'is' if len(wrong) == 1 else 'are'} wrong: "
-        f"run {first.run_id} shows {kept} in {first.country or 'no country'}, and has {right}"
-    )
-    return Finding("costs", False, problem, "drumbeat db recount")
-
-
-def _times(wrong: Sequence[TimeDifference]) -> Finding:
-    """`wrong`: where the numbers of the time line differ from a recount of the messages."""
-    if not wrong:
-        return Finding("time line", True, "the numbers of messages by time are those of a recount")
-    first = wrong[0]
-    problem = (
-        f"{counted(len(wrong), 'number')} of messages by time {'is' if len(wrong) == 1 else 'are'} wrong: "
-        f"from {first.at:%Y-%m-%d %H:%M:%S} UTC on run {first.run_id} shows {first.kept_sent:,} sent and "
-        f"{first.kept_delivered:,} delivered, and has {first.sent:,} and {first.delivered:,}"
-    )
-    return Finding("time line", False, problem, "drumbeat db recount")
+def _costs(sums: Sums) -> str:
+    return f"{sums.messages:,} messages, {plain(sums.charged)} charged and {plain(sums.expected)} expected"
 
 
 NAMES = {"jobs": "message", "attempts": "call", "events": "event", "runs": "run", "recipients": "recipient"}

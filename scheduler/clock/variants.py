@@ -64,7 +64,7 @@ async def _end(engine: Engine, test: Undecided, spec: CampaignSpec, now: datetim
     asked = spec.winner
     assert asked is not None  # noqa: S101
     async with reading(engine) as connection:
-        found = await tallies(connection, test.campaign_id, test.run_id)
+        found = await tallies(connection, test.run_id)
     every = {variant.name: found.get(variant.name, Tally()) for variant in spec.variants}
     verdict = pick_winner(every, asked.measure, minimum=asked.minimum, tie=asked.tie)
     async with writing(engine) as connection:
@@ -133,7 +133,7 @@ async def experiment_status(connection: Connection, name: str) -> ExperimentStat
     occurrence, spec, split = await _tested(connection, campaign.id, name)
     experiment = await experiment_of(connection, occurrence.run_id)
     counts: defaultdict[tuple[str | None, str], int] = defaultdict(int)
-    async for page in stream_variants(connection, campaign.id, occurrence.run_id):
+    async for page in stream_variants(connection, occurrence.run_id):
         for one in page:
             group = one.variant if split.in_test(one.phone) else None
             for measure in ("delivered", "read", "replied"):

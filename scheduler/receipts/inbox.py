@@ -52,6 +52,7 @@ from storage.receipts.statuses import (
 )
 from storage.receipts.unmatched import matched_late, stored_reports
 from storage.receipts.user_ids import placeholders_of
+from storage.runs.replies import any_new_answer, mark_answered
 from storage.sending.optouts import add_preferences
 from storage.sending.windows import Opening, extend_windows, wake_waiting
 
@@ -93,6 +94,7 @@ async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now:
     async for closed in _process_large(engine, accounts, sorters, now):
         done += closed + await _process_small(engine, accounts, sorters, now, batches=1)
     await _match_late(engine, accounts, now())
+    await mark_answers(engine)
     return done
 
 
@@ -372,6 +374,20 @@ async def _whose_window(
     """Lane and person of each window that opened: also by the user id under which a list may name them."""
     names = await placeholders_of(connection, account, {one.phone for one in openings}) if openings else {}
     return [(one.lane, name) for one in openings for name in (one.phone, *names.get(one.phone, ()))]
+
+
+async def mark_answers(engine: Engine) -> None:
+    """Mark the messages that people have answered; what another process marks, and answers to a message that is just
+    being sent, are left for later."""
+    last = 0
+    while True:
+        async with reading(engine) as connection:
+            if not await any_new_answer(connection, last):
+                return
+        async with writing(engine) as connection:
+            last = await mark_answered(connection, last)
+        if not last:
+            return
 
 
 async def _match_late(engine: Engine, accounts: Mapping[str, Account], now: datetime) -> None:

@@ -31,7 +31,7 @@ from campaigns.states import CampaignState
 from storage.database.engine import lock_names
 from storage.runs.editions import edition_of
 from storage.runs.side_runs import OF_TEST
-from storage.tables.audience import campaigns, imports, recipients, rejects
+from storage.tables.audience import campaigns, imports, rejects
 from storage.tables.retention import purged_rejects
 from storage.tables.runs import runs
 
@@ -52,7 +52,8 @@ class Campaign:
     created_at: datetime
     purged_at: datetime | None = None
     """When its list was purged, or began to be."""
-    purged_recipients: int = 0
+    recipients: int = 0
+    """People of its list, those purged among them."""
 
     @cached_property
     def spec(self) -> CampaignSpec:
@@ -199,10 +200,7 @@ async def list_campaigns(connection: AsyncConnection) -> list[CampaignLine]:
             campaigns.c.state,
             campaigns.c.reason,
             campaigns.c.category,
-            (
-                _count_of(recipients, recipients.c.edition == campaigns.c.edition)
-                + campaigns.c.purged_recipients
-            ).label("recipients"),
+            campaigns.c.recipients,
             (_count_of(rejects, rejects.c.import_id.in_(_newest_imports())) + _purged_rejects()).label(
                 "rejected"
             ),
@@ -267,5 +265,5 @@ def _campaign(row: RowMapping) -> Campaign:
         start_at=row["start_at"],
         created_at=row["created_at"],
         purged_at=row["purged_at"],
-        purged_recipients=row["purged_recipients"],
+        recipients=row["recipients"],
     )

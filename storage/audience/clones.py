@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, FromClause, Table, insert, literal, select
+from sqlalchemy import ColumnElement, FromClause, Table, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.runs.editions import edition_of
-from storage.tables.audience import imports, recipients, rejects
+from storage.tables.audience import campaigns, imports, recipients, rejects
 
 OWN: Final = ("id", "campaign_id", "import_id")
 """Columns that a copy has of its own."""
@@ -30,6 +30,8 @@ async def copy_audience(connection: AsyncConnection, source_id: int, target_id: 
         own = {**edition, "campaign_id": fresh.c.campaign_id, "import_id": fresh.c.id}
         only = (mine, fresh.c.campaign_id == target_id)
         counts.append(await _copy(connection, table, rows, source_id, own, *only))
+    sized = update(campaigns).where(campaigns.c.id == target_id)
+    await connection.execute(sized.values(recipients=counts[-1]))
     return counts[-1]
 
 

@@ -229,18 +229,6 @@ async def allow_silence(connection: AsyncConnection) -> None:
 
 
 @asynccontextmanager
-async def looking_up(connection: AsyncConnection) -> AsyncIterator[None]:
-    """Meanwhile PostgreSQL looks rows of another table up one by one: it overrates what that costs where the table is
-    in memory, and would read all of it. SQLite does nothing else."""
-    ways = () if is_sqlite(connection) else ("hashjoin", "mergejoin")
-    for way in ways:
-        await connection.execute(text(f"SET LOCAL enable_{way} = off"))
-    yield
-    for way in ways:
-        await connection.execute(text(f"SET LOCAL enable_{way} TO DEFAULT"))
-
-
-@asynccontextmanager
 async def undoable(connection: AsyncConnection) -> AsyncIterator[None]:
     """A part of a transaction that an error undoes by itself: what came before it stays."""
     async with connection.begin_nested():

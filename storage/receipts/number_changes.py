@@ -38,6 +38,7 @@ async def change_number(
         await copy_preferences(connection, former, current)
         await move_windows(connection, {former: current}, now)
         for table in (touches, inbound):
-            await connection.execute(update(table).where(table.c.phone == former).values(phone=current))
+            theirs = update(table).where(table.c.phone == former).values(phone=current)
+            await connection.execute(theirs.values(counted=False) if table is inbound else theirs)
     if user_id is not None and not current.startswith(PREFIX):
         await learn_numbers(connection, account, {user_id: current}, now)

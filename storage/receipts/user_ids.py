@@ -59,7 +59,7 @@ async def learn_numbers(
     await connection.execute(delete(notices).where(*about, notices.c.subject.in_(select(given.c.user_id))))
     for table in (optouts, inbound, touches):
         theirs = update(table).where(table.c.phone == given.c.name).values(phone=given.c.phone)
-        await connection.execute(theirs)
+        await connection.execute(theirs.values(counted=False) if table is inbound else theirs)
     await move_windows(
         connection, {name_of(account, user_id): phone for user_id, phone in fresh.items()}, now
     )

@@ -209,14 +209,7 @@ async def _add_totals(connection: AsyncConnection, run: OldRun, gone: ColumnElem
 
 def _groups(run: OldRun) -> list[ColumnElement[Any]]:
     """By what the reports count, in the order of the totals' key."""
-    newer = jobs.alias("newer")
-    again = select(newer.c.id).where(
-        newer.c.run_id.in_(run.family),
-        newer.c.phone == jobs.c.phone,
-        newer.c.id > jobs.c.id,
-        newer.c.reason.is_distinct_from(ALREADY_ARRIVED),
-    )
-    counts = and_(jobs.c.reason.is_distinct_from(ALREADY_ARRIVED), ~again.exists())
+    counts = and_(jobs.c.reason.is_distinct_from(ALREADY_ARRIVED), ~jobs.c.tried_again)
     return [
         jobs.c.run_id,
         case((counts, true()), else_=false()) if run.kind != "test" else false(),

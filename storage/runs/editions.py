@@ -112,11 +112,12 @@ async def copy_part(
 
 
 async def take_place(connection: AsyncConnection, before: Edition, after: Edition) -> bool:
-    """Make `after` the campaign's audience; False where that is not `before` any more."""
+    """Make `after` the campaign's audience, and count its people; False where that is not `before` any more."""
+    people = select(func.count()).select_from(recipients).where(of_edition(after)).scalar_subquery()
     moved = await connection.execute(
         update(campaigns)
         .where(campaigns.c.id == before.campaign_id, campaigns.c.edition == before.number)
-        .values(edition=after.number)
+        .values(edition=after.number, recipients=campaigns.c.purged_recipients + people)
     )
     return moved.rowcount == 1
 
@@ -179,9 +180,8 @@ def counted_rejects(campaign_id: int) -> ColumnElement[bool]:
 
 def rejected_of_run() -> ScalarSelect[int]:
     """Beside a run: how many rows of its edition were rejected."""
-    return (
-        select(func.count())
-        .select_from(rejects.join(imports, imports.c.id == rejects.c.import_id))
-        .where(imports.c.campaign_id == runs.c.campaign_id, imports.c.edition == runs.c.edition)
-        .scalar_subquery()
-    )
+    mine = (imports.c.campaign_id == runs.c.campaign_id, imports.c.edition == runs.c.edition)
+    files = select(imports.c.id).where(*mine).correlate(runs)
+    # With the campaign, as the index of rejects begins with it.
+    theirs = (rejects.c.campaign_id == runs.c.campaign_id, rejects.c.import_id.in_(files))
+    return select(func.count()).select_from(rejects).where(*theirs).correlate(runs).scalar_subquery()

@@ -27,12 +27,13 @@ from campaigns.frozen import frozen
 from campaigns.states import JobState
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
+from storage.runs.replies import ANSWERED
 from storage.tables.counts import job_counts
 from storage.tables.predicates import IS_HELD, IS_PENDING
 from storage.tables.runs import jobs
 from storage.tables.types import Id, Text
 
-KEY: Final = ("run_id", "lane", "state", "held_by", "reason", "code")
+KEY: Final = ("run_id", "lane", "state", "held_by", "reason", "code", "tried_again", "answered")
 _OPTIONAL: Final = ("held_by", "reason", "code")
 _NUMBER: Final = func.sum(job_counts.c.jobs)
 FIRST: Final = 1_000
@@ -120,6 +121,9 @@ class Difference:
     held_by: str | None
     reason: str | None
     code: str | None
+    tried_again: bool
+    """Whether a retry has come in their place."""
+    answered: bool
     kept: int
     counted: int
 
@@ -140,16 +144,20 @@ async def differences(connection: AsyncConnection) -> list[Difference]:
         .order_by(*groups)
     )
     return [
-        Difference(run_id, lane, state, held_by or None, reason or None, code or None, kept, counted)
-        for run_id, lane, state, held_by, reason, code, kept, counted in await connection.execute(found)
+        Difference(run_id, lane, state, held_by or None, reason or None, code or None, *rest)
+        for run_id, lane, state, held_by, reason, code, *rest in await connection.execute(found)
     ]
 
 
 def _recounted(*before: ColumnElement[Any]) -> Select[Any]:
     """All messages counted anew, by the key of the counts; `before`: columns between the key and the number."""
-    groups = [func.coalesce(jobs.c[name], "") if name in _OPTIONAL else jobs.c[name] for name in KEY]
-    labelled = [group.label(name) for group, name in zip(groups, KEY, strict=True)]
-    return select(*labelled, *before, func.count().label("number")).group_by(*groups)
+    values = {
+        name: func.coalesce(jobs.c[name], "") if name in _OPTIONAL else jobs.c[name] for name in KEY[:-1]
+    }
+    values["answered"] = ANSWERED
+    each = select(*(values[name].label(name) for name in KEY)).subquery()
+    groups = [each.c[name] for name in KEY]
+    return select(*groups, *before, func.count().label("number")).group_by(*groups)
 
 
 async def recount(connection: AsyncConnection) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Insert,
     Select,
     Text,
+    Update,
     and_,
     case,
     func,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     select,
     tuple_,
     type_coerce,
+    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,6 +34,8 @@ from campaigns.outcomes import AS_TEMPLATE
 from campaigns.states import LEFT, JobState, RunState
 from storage.database.bulk import table_of
 from storage.runs.history import in_order, move
+from storage.runs.job_counts import counted_by
+from storage.tables.counts import job_counts
 from storage.tables.runs import jobs, runs
 from storage.tables.types import to_millis
 
@@ -43,6 +47,7 @@ MAY_BE_LISTED: Final = (
     JobState.IN_DOUBT,
 )
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
+_REASON: Final = ("state", "reason", "code")
 GIVEN_UP: Final = "given_up"
 ALREADY_ARRIVED: Final = "already_arrived"
 """Reason of a retry that was not sent: the first message was delivered in the meantime."""
@@ -89,18 +94,21 @@ async def ended_groups(
     connection: AsyncConnection, occurrence: Occurrence, *, given_up: bool
 ) -> list[EndedGroup]:
     """Who was not reached, by reason, the most frequent first. People who have, or may have, a message are left out."""
-    counted = (
-        select(jobs.c.state, jobs.c.reason, jobs.c.code, func.count())
-        .where(
+    listed = [state.value for state in MAY_BE_LISTED]
+    if len(occurrence.run_ids) == 1:  # each person has one job: the kept numbers are those of people
+        counted = counted_by(*_REASON).where(
+            job_counts.c.run_id == occurrence.run_id, job_counts.c.state.in_(listed)
+        )
+    else:
+        columns = [jobs.c[name] for name in _REASON]
+        mine = (
             jobs.c.run_id.in_(occurrence.run_ids),
-            jobs.c.state.in_(MAY_BE_LISTED),
+            jobs.c.state.in_(listed),
             _is_open(occurrence, given_up),
         )
-        .group_by(jobs.c.state, jobs.c.reason, jobs.c.code)
-        .order_by(func.count().desc(), jobs.c.state, jobs.c.reason, jobs.c.code)
-    )
-    rows = await connection.execute(counted)
-    return [EndedGroup(JobState(state), *rest) for state, *rest in rows]
+        counted = select(*columns, func.count()).where(*mine).group_by(*columns)
+    found = [EndedGroup(JobState(state), *rest) for state, *rest in await connection.execute(counted)]
+    return sorted(found, key=lambda group: (-group.count, *group.key))
 
 
 async def add_retries(
@@ -120,14 +128,24 @@ async def add_retries(
         return 0
     query = _retries(occurrence, child_id, _keys(connection, groups), now, after, held_by, given_up)
     made = await connection.execute(query, execution_options={"preserve_rowcount": True})
+    await connection.execute(_mark_tried_again(occurrence, child_id))
     return made.rowcount
+
+
+def _mark_tried_again(occurrence: Occurrence, child_id: int) -> Update:
+    """The jobs of the occurrence in whose place those of the child have come."""
+    newer = jobs.alias("newer")
+    again = select(newer.c.phone).where(newer.c.run_id == child_id)
+    older = select(jobs.c.id).where(
+        jobs.c.run_id.in_(occurrence.run_ids), jobs.c.phone.in_(again), ~jobs.c.tried_again
+    )
+    return update(jobs).where(jobs.c.id.in_(in_order(older))).values(tried_again=True)
 
 
 def _keys(connection: AsyncConnection, groups: Sequence[EndedGroup]) -> Select[Any]:
     """As a table: a provider has as many codes as it likes."""
-    columns = ("state", "reason", "code")
-    named = [dict(zip(columns, group.key, strict=True)) for group in groups]
-    return select(*table_of(connection, named, **dict.fromkeys(columns, Text())).c)
+    named = [dict(zip(_REASON, group.key, strict=True)) for group in groups]
+    return select(*table_of(connection, named, **dict.fromkeys(_REASON, Text())).c)
 
 
 def _retries(
@@ -181,25 +199,6 @@ def _is_open(occurrence: Occurrence, given_up: bool) -> ColumnElement[bool]:
     return ~found.exists()
 
 
-def tried_again(campaign_id: int) -> Select[tuple[int]]:
-    """The ids of the campaign's jobs in whose place a retry has come."""
-    newer, child = jobs.alias("newer"), runs.alias("child")
-    older, run = jobs.alias("older"), runs.alias("run")
-    same_occurrence = or_(run.c.id == child.c.parent_id, run.c.parent_id == child.c.parent_id)
-    return (
-        select(older.c.id)
-        .select_from(child)
-        .join(newer, newer.c.run_id == child.c.id)
-        .join(run, and_(same_occurrence, run.c.id < child.c.id))
-        .join(older, and_(older.c.run_id == run.c.id, older.c.phone == newer.c.phone))
-        .where(
-            child.c.campaign_id == campaign_id,
-            child.c.kind == "retry",
-            newer.c.reason.is_distinct_from(ALREADY_ARRIVED),
-        )
-    )
-
-
 _ANY_RETRY: Final = (
     select(runs.c.id)
     .where(runs.c.kind == "retry", runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]))
@@ -236,4 +235,41 @@ async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
     """End these retries; returns how many."""
     guard = and_(jobs.c.id.in_(in_order(_arrived())), jobs.c.state == JobState.PENDING.value)
     values = {"state": JobState.SKIPPED, "reason": ALREADY_ARRIVED, "held_by": None}
-    return await move(connection, guard, values, "clock", now)
+    moved = await move(connection, guard, values, "clock", now)
+    if moved:
+        await connection.execute(_unmark_tried_again(now))
+    return moved
+
+
+def _unmark_tried_again(now: datetime) -> Update:
+    """The jobs in whose place none but retries that were needless, as has become known now, had come."""
+    needless, child, run = jobs.alias("needless"), runs.alias("child"), runs.alias("run")
+    other, its_run = jobs.alias("other"), runs.alias("its_run")
+    same_occurrence = func.coalesce(run.c.parent_id, run.c.id) == child.c.parent_id
+    again = (
+        select(other.c.id)
+        .join(its_run, its_run.c.id == other.c.run_id)
+        .where(
+            its_run.c.parent_id == child.c.parent_id,
+            its_run.c.id > run.c.id,
+            other.c.phone == jobs.c.phone,
+            other.c.reason.is_distinct_from(ALREADY_ARRIVED),
+        )
+        .correlate(jobs, run, child)
+    )
+    older = (
+        select(jobs.c.id)
+        .select_from(needless)
+        .join(child, child.c.id == needless.c.run_id)
+        .join(run, and_(same_occurrence, run.c.id < child.c.id))
+        .join(jobs, and_(jobs.c.run_id == run.c.id, jobs.c.phone == needless.c.phone))
+        .where(
+            child.c.kind == "retry",
+            child.c.state.in_([RunState.RUNNING, RunState.PAUSED]),
+            needless.c.reason == ALREADY_ARRIVED,
+            needless.c.updated_at == now,
+            jobs.c.tried_again,
+            ~again.exists(),
+        )
+    )
+    return update(jobs).where(jobs.c.id.in_(in_order(older))).values(tried_again=False)

@@ -1,5 +1,5 @@
 """How many messages were sent in each second or minute, and how many were delivered, as the database's triggers keep
-it: never read from the messages when it is asked for."""
+it: never read from the messages when it is asked for. Those that a retry has come in place of do not count."""
 
 from __future__ import annotations
 
@@ -60,23 +60,15 @@ class Counted:
 
 
 async def counted_times(
-    connection: AsyncConnection,
-    run_ids: Sequence[int] | Select[tuple[int]],
-    *,
-    without: ColumnElement[bool] | None = None,
+    connection: AsyncConnection, run_ids: Sequence[int] | Select[tuple[int]]
 ) -> tuple[timedelta, list[Counted]]:
-    """Of these runs, in the order of time; and how much is counted together, where it differs the most. `without`: jobs
-    that do not count, which are looked at one by one."""
+    """Of these runs, in the order of time; and how much is counted together, where it differs the most."""
     widest = await connection.scalar(select(func.max(_step())).where(runs.c.id.in_(run_ids)))
-    columns = [_plain(time_counts.c.at), *(time_counts.c[name] for name in NUMBERS)]
-    parts = [select(*columns).where(time_counts.c.run_id.in_(run_ids))]
-    if without is not None:
-        others = _recounted(without).subquery()
-        parts.append(select(others.c.at, *(-others.c[name] for name in NUMBERS)))
-    each = union_all(*parts).subquery()
-    sums = [cast(func.sum(each.c[name]), BigInteger) for name in NUMBERS]
+    at = _plain(time_counts.c.at)
+    sums = [cast(func.sum(time_counts.c[name]), BigInteger) for name in NUMBERS]
     some = or_(*(number != 0 for number in sums))
-    found = select(each.c.at, *sums).group_by(each.c.at).having(some).order_by(each.c.at)
+    mine = select(at, *sums).where(time_counts.c.run_id.in_(run_ids))
+    found = mine.group_by(time_counts.c.at).having(some).order_by(time_counts.c.at)
     counted = [Counted(*row) for row in await connection.execute(found)]
     return timedelta(milliseconds=widest or SHORTEST), counted
 
@@ -119,16 +111,16 @@ def _plain(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return type_coerce(column, BigInteger).label(column.key)
 
 
-def _recounted(*which: ColumnElement[bool]) -> Select[Any]:
-    """All messages that a provider took, or some of them, counted anew."""
+def _recounted() -> Select[Any]:
+    """All messages that a provider took, counted anew."""
     moments = {"sent": jobs.c.accepted_at, "delivered": jobs.c.delivered_at}
     parts = []
     for counted, column in moments.items():
         moment = type_coerce(column, BigInteger)
         numbers = [literal(int(name == counted)).label(name) for name in NUMBERS]
         part = select(jobs.c.run_id.label("run_id"), (moment - moment % _step()).label("at"), *numbers)
-        taken = (jobs.c.accepted_at.is_not(None), moment.is_not(None))
-        parts.append(part.join(runs, runs.c.id == jobs.c.run_id).where(*taken, *which))
+        counts = (jobs.c.accepted_at.is_not(None), moment.is_not(None), ~jobs.c.tried_again)
+        parts.append(part.join(runs, runs.c.id == jobs.c.run_id).where(*counts))
     each = union_all(*parts).subquery()
     key = [each.c[name] for name in KEY]
     return select(*key, *(func.sum(each.c[name]).label(name) for name in NUMBERS)).group_by(*key)

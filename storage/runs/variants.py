@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Select, case, exists, func, or_, select, text, update
+from sqlalchemy import Select, case, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
@@ -16,8 +16,8 @@ from campaigns.rules.names import Rule
 from campaigns.states import JobState, RunState
 from campaigns.variants import Tally
 from storage.database.engine import is_sqlite, lock_names
-from storage.runs.replies import is_reply
-from storage.runs.retries import tried_again
+from storage.runs.replies import ANSWERED
+from storage.tables.counts import job_counts
 from storage.tables.runs import jobs, runs
 
 PAGE: Final = 1000
@@ -114,35 +114,33 @@ def _lock_of(campaign_id: int) -> str:
 
 
 async def _wake(connection: AsyncConnection, run_id: int, now: datetime) -> None:
-    await connection.execute(
-        update(jobs)
-        .where(*_waiting(run_id))
-        .values(due_at=now, held_by=None, held_since=None, updated_at=now)
-    )
-
-
-async def count_waiting(connection: AsyncConnection, run_id: int) -> int:
-    """How many messages of the test's run, and of its retries, wait for the winner."""
-    counted = select(func.count()).select_from(jobs).where(*_waiting(run_id))
-    return int((await connection.execute(counted)).scalar_one())
-
-
-def _waiting(run_id: int) -> tuple[Any, ...]:
-    return (
+    waiting = (
         jobs.c.run_id.in_(_with_retries(run_id)),
         jobs.c.state == JobState.PENDING.value,
         jobs.c.held_by == Rule.VARIANT.value,
     )
+    woken = update(jobs).where(*waiting)
+    await connection.execute(woken.values(due_at=now, held_by=None, held_since=None, updated_at=now))
+
+
+async def count_waiting(connection: AsyncConnection, run_id: int) -> int:
+    """How many messages of the test's run, and of its retries, wait for the winner."""
+    waiting = (
+        job_counts.c.run_id.in_(_with_retries(run_id)),
+        job_counts.c.state == JobState.PENDING.value,
+        job_counts.c.held_by == Rule.VARIANT.value,
+    )
+    return int(await connection.scalar(select(func.sum(job_counts.c.jobs)).where(*waiting)) or 0)
 
 
 def _with_retries(run_id: int) -> Select[tuple[int]]:
     return select(runs.c.id).where(or_(runs.c.id == run_id, runs.c.parent_id == run_id))
 
 
-async def tallies(connection: AsyncConnection, campaign_id: int, run_id: int) -> dict[str, Tally]:
+async def tallies(connection: AsyncConnection, run_id: int) -> dict[str, Tally]:
     """How each variant's messages of a run and its retries fared, counted in the database: before there is a winner,
     all of them are in the test."""
-    sent = _messages(campaign_id, run_id).subquery()
+    sent = _messages(run_id).subquery()
     sums = (func.sum(sent.c[name]) for name in ("delivered", "read", "replied"))
     counted = await connection.execute(select(sent.c.variant, func.count(), *sums).group_by(sent.c.variant))
     return {variant: Tally(*map(int, counts)) for variant, *counts in counted}
@@ -160,25 +158,23 @@ class SentVariant:
     replied: int
 
 
-async def stream_variants(
-    connection: AsyncConnection, campaign_id: int, run_id: int
-) -> AsyncIterator[Sequence[SentVariant]]:
+async def stream_variants(connection: AsyncConnection, run_id: int) -> AsyncIterator[Sequence[SentVariant]]:
     """The messages of a run and its retries, a page in memory at a time."""
-    streamed = await connection.stream(_messages(campaign_id, run_id).execution_options(yield_per=PAGE))
+    streamed = await connection.stream(_messages(run_id).execution_options(yield_per=PAGE))
     async for page in streamed.partitions():
         yield [SentVariant(*row) for row in page]
 
 
-def _messages(campaign_id: int, run_id: int) -> Select[Any]:
+def _messages(run_id: int) -> Select[Any]:
     return select(
         jobs.c.phone,
         jobs.c.variant,
         case((jobs.c.state.in_(ARRIVED), 1), else_=0).label("delivered"),
         case((jobs.c.state == JobState.READ.value, 1), else_=0).label("read"),
-        case((exists().where(is_reply()), 1), else_=0).label("replied"),
+        case((ANSWERED, 1), else_=0).label("replied"),
     ).where(
         jobs.c.run_id.in_(_with_retries(run_id)),
         jobs.c.variant.is_not(None),
         jobs.c.accepted_at.is_not(None),
-        jobs.c.id.not_in(tried_again(campaign_id)),
+        ~jobs.c.tried_again,
     )

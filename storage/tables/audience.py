@@ -44,6 +44,13 @@ campaigns = Table(
         server_default=text("0"),
         comment="which reading of its list is its audience; the earlier ones belong to earlier runs",
     ),
+    Column(
+        "recipients",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="people of its audience, those purged among them: counted when it became the audience",
+    ),
     one_of("state", CampaignState),
 )
 

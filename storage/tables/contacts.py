@@ -13,7 +13,7 @@ from sqlalchemy import (
     true,
 )
 
-from storage.tables.types import Id, Instant, Text, metadata
+from storage.tables.types import Id, Instant, Text, metadata, partial_index
 
 optouts = Table(
     "optouts",
@@ -104,7 +104,15 @@ inbound = Table(
     Column("text", Text),
     Column("payload", Text, comment="payload or id of the button or list row that was pressed"),
     Column("answers", Text, comment="the provider's id of the message that was answered"),
+    Column(
+        "counted",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="whether the messages that it answers are marked",
+    ),
     UniqueConstraint("account", "message_id"),
     Index("ix_inbound_phone_at", "phone", "at"),
+    partial_index("ix_inbound_new", "id", where="NOT counted"),
 )
 """What people wrote to us: replies, and the evidence of an opt-out."""

@@ -14,3 +14,5 @@ IS_HELD: Final = text("jobs.held_by IS NOT NULL")
 OPEN: Final = text("jobs.state IN ('sending', 'in_doubt')")
 """Must repeat the predicate of the partial index `ix_jobs_open` verbatim: SQLite does not see that a parameter is among
 them, and would read the whole table."""
+NOT_COUNTED: Final = text("NOT inbound.counted")
+"""Must repeat the predicate of the partial index `ix_inbound_new` verbatim."""

@@ -109,6 +109,18 @@ jobs = Table(
     Column("delivered_at", Instant),
     Column("read_at", Instant),
     Column("updated_at", Instant, nullable=False),
+    Column(
+        "answered_at",
+        Instant,
+        comment="when its person last wrote to the account that sent it, as far as that was counted",
+    ),
+    Column(
+        "tried_again",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="a retry has come in its place: reports count that one",
+    ),
     UniqueConstraint("run_id", "phone"),
     one_of("state", JobState),
     CheckConstraint("state <> 'pending' OR provider_message_id IS NULL", name="pending_has_no_message"),

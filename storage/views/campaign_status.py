@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, or_, select
+from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
@@ -15,7 +15,7 @@ from storage.audience.campaigns import is_only_tested
 from storage.database.bulk import among
 from storage.runs.job_counts import counted_by
 from storage.runs.occurrences import SCHEDULED
-from storage.tables.audience import campaigns, recipients
+from storage.tables.audience import campaigns
 from storage.tables.counts import job_counts
 from storage.tables.runs import runs
 
@@ -132,10 +132,9 @@ async def _states_by_run(
 async def _recipients_of(connection: AsyncConnection, campaign_ids: Sequence[int]) -> dict[int, int]:
     if not campaign_ids:
         return {}
-    mine = (recipients.c.campaign_id == campaigns.c.id, recipients.c.edition == campaigns.c.edition)
-    people = select(func.count()).select_from(recipients).where(*mine).correlate(campaigns).scalar_subquery()
+    there = campaigns.c.recipients - campaigns.c.purged_recipients
     named = among(connection, campaigns.c.id, campaign_ids)
-    return dict((await connection.execute(select(campaigns.c.id, people).where(named))).all())
+    return dict((await connection.execute(select(campaigns.c.id, there).where(named))).all())
 
 
 def _status(row: Row[Any], counted: Mapping[JobState, int], people: int) -> CampaignStatus:

@@ -13,7 +13,7 @@ from campaigns.frozen import frozen
 from storage.database.bulk import table_of
 from storage.database.engine import is_sqlite
 from storage.runs.job_counts import counted_by
-from storage.runs.retries import ALREADY_ARRIVED, tried_again
+from storage.runs.retries import ALREADY_ARRIVED
 from storage.tables.counts import job_counts
 from storage.tables.runs import attempts, jobs, runs
 from storage.tables.types import Id, Text
@@ -25,22 +25,13 @@ GROUP: Final = ("run_id", "state", "reason", "code")
 
 
 async def count_by(connection: AsyncConnection, scope: Scope, *names: str) -> Counter[Key]:
-    """How many jobs of the scope count, by these columns. Of people who were retried only the newest try counts: the
-    earlier ones, and no others, are looked at one by one."""
+    """How many jobs of the scope count, by these columns. Of people who were retried only the newest try counts."""
     kept = counted_by(*names).where(
-        job_counts.c.run_id.in_(scope.run_ids), job_counts.c.reason != ALREADY_ARRIVED
+        job_counts.c.run_id.in_(scope.run_ids),
+        job_counts.c.reason != ALREADY_ARRIVED,
+        ~job_counts.c.tried_again,
     )
-    found = Counter({tuple(key): number for *key, number in await connection.execute(kept)})
-    if scope.any_retry:
-        columns = [jobs.c[name] for name in names]
-        earlier = select(*columns, func.count()).where(
-            jobs.c.run_id.in_(scope.run_ids),
-            jobs.c.reason.is_distinct_from(ALREADY_ARRIVED),
-            jobs.c.id.in_(tried_again(scope.campaign.id)),
-        )
-        for *key, number in await connection.execute(earlier.group_by(*columns)):
-            found[tuple(key)] -= number
-    return +found
+    return Counter({tuple(key): number for *key, number in await connection.execute(kept)})
 
 
 async def occurrences_of(connection: AsyncConnection, scope: Scope) -> dict[int, int]:
@@ -61,7 +52,7 @@ class Example:
 NO_EXAMPLE: Final = Example(None, None)
 
 
-async def examples_of(connection: AsyncConnection, scope: Scope, groups: Iterable[Key]) -> dict[Key, Example]:
+async def examples_of(connection: AsyncConnection, groups: Iterable[Key]) -> dict[Key, Example]:
     """The first message of each group, a key in the order of `GROUP`."""
     rows = [dict(zip(GROUP, key, strict=True)) for key in groups]
     by_column = {
@@ -72,7 +63,7 @@ async def examples_of(connection: AsyncConnection, scope: Scope, groups: Iterabl
     firsts: dict[int, Key] = {}
     for column, wanted in by_column.items():
         if wanted:
-            for *key, job_id in await connection.execute(_firsts(connection, scope, column, wanted)):
+            for *key, job_id in await connection.execute(_firsts(connection, column, wanted)):
                 firsts |= {job_id: tuple(key)} if job_id is not None else {}
     phones = select(jobs.c.id, jobs.c.phone).where(jobs.c.id.in_(firsts))
     texts = await _texts(connection, list(firsts))
@@ -82,9 +73,7 @@ async def examples_of(connection: AsyncConnection, scope: Scope, groups: Iterabl
     }
 
 
-def _firsts(
-    connection: AsyncConnection, scope: Scope, column: str, wanted: Sequence[Mapping[str, Any]]
-) -> Select[Any]:
+def _firsts(connection: AsyncConnection, column: str, wanted: Sequence[Mapping[str, Any]]) -> Select[Any]:
     """The id of each group's first job, by the index of its run and this column. PostgreSQL takes an equality for one
     value only, and may then read the table in the order of its ids; see `Range`."""
     given = table_of(connection, wanted, run_id=Id, **dict.fromkeys(GROUP[1:], Text()))
@@ -93,9 +82,8 @@ def _firsts(
     if column != "state":
         within.append(text(f"jobs.{column} IS NOT NULL"))  # the predicate of the partial index
     others = [_as_text(jobs.c[name]) == _as_text(given.c[name]) for name in GROUP[1:] if name != column]
-    first = select(jobs.c.id).where(jobs.c.run_id == given.c.run_id, *within, *others)
-    if scope.any_retry:
-        first = first.where(jobs.c.id.not_in(tried_again(scope.campaign.id)))
+    mine = (jobs.c.run_id == given.c.run_id, ~jobs.c.tried_again)
+    first = select(jobs.c.id).where(*mine, *within, *others)
     first = first.order_by(asked, jobs.c.id).limit(1).correlate(given)
     return select(*(given.c[name] for name in GROUP), first.scalar_subquery())
 

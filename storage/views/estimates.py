@@ -15,7 +15,7 @@ from campaigns.states import JobState
 from storage.runs.editions import of_audience
 from storage.runs.job_counts import count_states
 from storage.sending.intents import DueJob
-from storage.tables.audience import recipients
+from storage.tables.audience import campaigns, recipients
 from storage.tables.runs import jobs, runs
 
 PAGE: Final = 5_000
@@ -49,8 +49,9 @@ class Prospect(NamedTuple):
 
 
 async def count_recipients(connection: AsyncConnection, campaign_id: int) -> int:
-    counted = select(func.count()).where(of_audience(campaign_id))
-    return (await connection.execute(counted)).scalar_one()
+    there = campaigns.c.recipients - campaigns.c.purged_recipients
+    found = await connection.execute(select(there).where(campaigns.c.id == campaign_id))
+    return int(found.scalar_one())
 
 
 async def count_pending(connection: AsyncConnection, run_id: int) -> int:

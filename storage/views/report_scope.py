@@ -16,7 +16,7 @@ from storage.audience.campaigns import Campaign
 from storage.retention.purged_totals import JobGroup, PurgedRejects, purged_reject_groups, purged_states
 from storage.runs.editions import counted_rejects
 from storage.runs.occurrences import SCHEDULED
-from storage.runs.retries import ALREADY_ARRIVED, tried_again
+from storage.runs.retries import ALREADY_ARRIVED
 from storage.tables.audience import imports, rejects
 from storage.tables.runs import jobs, runs
 
@@ -44,8 +44,6 @@ class Scope:
     """Every scheduled run of the campaign, or those that were asked for; the oldest first."""
     chosen: bool = False
     """Whether the report is about these runs only, not about all of them."""
-    any_retry: bool = True
-    """Whether the campaign was retried: then a person may have several jobs in one occurrence."""
     few: Sequence[int] | None = None
     """The ids of the runs that count where they are few: named one by one, each is looked up in an index."""
 
@@ -65,11 +63,8 @@ class Scope:
     @property
     def jobs(self) -> ColumnElement[bool]:
         """Restricts jobs to those that count: no tests, and of a person's tries in one occurrence the newest."""
-        of_runs = jobs.c.run_id.in_(self.run_ids)
-        if not self.any_retry:
-            return of_runs
-        needless = jobs.c.reason.is_not_distinct_from(ALREADY_ARRIVED)
-        return and_(of_runs, ~needless, jobs.c.id.not_in(tried_again(self.campaign.id)))
+        needed = jobs.c.reason.is_distinct_from(ALREADY_ARRIVED)
+        return and_(jobs.c.run_id.in_(self.run_ids), needed, ~jobs.c.tried_again)
 
     @property
     def rejects(self) -> ColumnElement[bool]:
@@ -102,10 +97,8 @@ async def scope_of(
     connection: AsyncConnection, campaign: Campaign, chosen: Sequence[ScheduledRun] | None = None
 ) -> Scope:
     """The whole campaign, or some of its runs."""
-    retries = select(runs.c.id).where(runs.c.campaign_id == campaign.id, runs.c.kind == "retry").limit(1)
-    retried = await connection.scalar(retries) is not None
     known = chosen if chosen is not None else await scheduled_runs(connection, campaign.id)
-    scope = Scope(campaign, known, chosen is not None, retried)
+    scope = Scope(campaign, known, chosen is not None)
     return replace(scope, few=await few_of(connection, scope.select_run_ids()))
 
 

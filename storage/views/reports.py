@@ -8,30 +8,23 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import BigInteger, and_, cast, func, select
+from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState
 from storage.audience.campaigns import Campaign
-from storage.database.engine import looking_up
 from storage.receipts.user_ids import numbers_of_placeholders
 from storage.retention.purged_totals import JobGroup
 from storage.runs.editions import of_audience
-from storage.runs.replies import is_reply
 from storage.tables.audience import recipients, rejects
-from storage.tables.contacts import inbound
-from storage.tables.counts import job_counts
 from storage.tables.retention import purged_jobs
-from storage.tables.runs import jobs, runs
 from storage.views.counted_jobs import GROUP, NO_EXAMPLE, count_by, examples_of, occurrences_of
 from storage.views.report_scope import ScheduledRun, Scope, scope_of
 
-FAR_FEWER: Final = 10
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
 NEVER_LEFT: Final = (JobState.PENDING, JobState.SKIPPED, JobState.EXPIRED, JobState.CANCELLED)
 NOT_REACHED: Final = (
@@ -142,7 +135,7 @@ async def delivery(
     return replace(
         found,
         file_rejected=await _count_rejects(connection, newest) + (0 if read_each_time else gone_rows),
-        file_recipients=await _count_audience(connection, campaign),
+        file_recipients=campaign.recipients,
     )
 
 
@@ -162,15 +155,10 @@ async def _count_rejects(connection: AsyncConnection, scope: Scope) -> int:
     return int((await connection.execute(counted)).scalar_one())
 
 
-async def _count_audience(connection: AsyncConnection, campaign: Campaign) -> int:
-    counted = select(func.count()).select_from(recipients).where(of_audience(campaign.id))
-    return int((await connection.execute(counted)).scalar_one()) + campaign.purged_recipients
-
-
 async def _groups(connection: AsyncConnection, scope: Scope) -> list[JobGroup]:
     if not scope.launched:
-        waiting = await _count_audience(connection, scope.campaign)
-        return [JobGroup(state_before_launch(scope.campaign), None, None, waiting)]
+        waiting = scope.campaign
+        return [JobGroup(state_before_launch(waiting), None, None, waiting.recipients)]
     counted = await count_by(connection, scope, "state", "reason", "code")
     return [JobGroup(JobState(state), reason, code, n) for (state, reason, code), n in counted.items()]
 
@@ -234,7 +222,7 @@ async def failures(
         return await _cancelled_before_launch(connection, campaign)
     counted = await count_by(connection, scope, *GROUP)
     groups = {key: number for key, number in counted.items() if JobState(key[1]) in NOT_REACHED}
-    examples = await examples_of(connection, scope, groups)
+    examples = await examples_of(connection, groups)
     found: dict[tuple[JobState, str | None, str | None], Failure] = {}
     for (run_id, state, reason, code), number in sorted(groups.items(), key=lambda group: group[0][0]):
         example = examples.get((run_id, state, reason, code), NO_EXAMPLE)
@@ -260,8 +248,10 @@ async def _cancelled_before_launch(connection: AsyncConnection, campaign: Campai
     if campaign.state is not CampaignState.CANCELLED:
         return []
     first = select(func.min(recipients.c.phone)).where(of_audience(campaign.id))
-    count, example = await _count_audience(connection, campaign), await connection.scalar(first)
-    return [Failure(JobState.CANCELLED, None, "run_cancelled", None, count, example)] if count else []
+    if not campaign.recipients:
+        return []
+    example = await connection.scalar(first)
+    return [Failure(JobState.CANCELLED, None, "run_cancelled", None, campaign.recipients, example)]
 
 
 def _failures_with(found: Sequence[Failure], purged: Sequence[JobGroup]) -> list[Failure]:
@@ -300,24 +290,5 @@ async def count_replies(
 ) -> dict[JobState, int]:
     """How many messages were answered, by their state. Of those that are purged it is not known."""
     scope = await scope_of(connection, campaign, chosen)
-    first = select(func.min(runs.c.launched_at)).where(runs.c.id.in_(scope.run_ids)).scalar_subquery()
-    answered = and_(scope.jobs, jobs.c.provider_message_id.is_not(None), is_reply())
-    fewer = await _has_fewer_replies(connection, scope)
-    counted = (
-        select(jobs.c.state, func.count(jobs.c.id.distinct()))
-        .select_from(inbound.join(jobs, answered, isouter=fewer))
-        .where(inbound.c.at >= first)
-        .group_by(jobs.c.state)
-    )
-    async with looking_up(connection) if fewer else nullcontext():
-        found = await connection.execute(counted)
-    return {JobState(state): count for state, count in found if state is not None}
-
-
-async def _has_fewer_replies(connection: AsyncConnection, scope: Scope) -> bool:
-    """Whether there are far fewer inbound messages, of whatever campaign, than messages of the scope. Then each inbound
-    one looks for its jobs: an outer join is read from its left side."""
-    last, first = (select(end(inbound.c.id)).scalar_subquery() for end in (func.max, func.min))
-    messages = select(func.sum(job_counts.c.jobs)).where(job_counts.c.run_id.in_(scope.run_ids))
-    fewer = (last - first) * FAR_FEWER < func.coalesce(messages.scalar_subquery(), 0)
-    return bool(await connection.scalar(select(fewer)))
+    counted = await count_by(connection, scope, "state", "answered")
+    return {JobState(state): number for (state, answered), number in counted.items() if answered}

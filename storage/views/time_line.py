@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
-from storage.runs.retries import tried_again
 from storage.runs.time_counts import Counted, counted_times
-from storage.tables.runs import jobs
 from storage.tables.types import from_millis
 from storage.views.report_scope import Scope
 
@@ -49,8 +46,8 @@ class TimeLine:
 
 
 async def time_line(connection: AsyncConnection, scope: Scope) -> TimeLine | None:
-    """Of the messages that are not purged; None: none of them was sent."""
-    each, counted = await counted_times(connection, scope.run_ids, without=_earlier_tries(scope))
+    """Of the messages that are not purged, and of a person's tries of the newest; None: none of them was sent."""
+    each, counted = await counted_times(connection, scope.run_ids)
     sent = [one.at for one in counted if one.sent]
     if not sent:
         return None
@@ -60,14 +57,6 @@ async def time_line(connection: AsyncConnection, scope: Scope) -> TimeLine | Non
     shown = last + max(last - first, AFTERWARDS // timedelta(milliseconds=1))
     end = max(last, min(newest, shown))
     return _made(counted, first, end, _rounded((end - first) // STRETCHES + 1, unit))
-
-
-def _earlier_tries(scope: Scope) -> ColumnElement[bool] | None:
-    """Of people who were retried only the newest try counts: the earlier ones, and no others, are looked at one by
-    one."""
-    if not scope.any_retry:
-        return None
-    return and_(jobs.c.run_id.in_(scope.run_ids), jobs.c.id.in_(tried_again(scope.campaign.id)))
 
 
 def _rounded(millis: int, unit: int) -> int:

@@ -84,16 +84,18 @@ async def _upgrade(context: Context) -> tuple[str | None, str | None]:
 def recount(context: Context, as_json: bool) -> None:
     """Count all messages anew where reports and pages show wrong numbers or costs.
 
-    The numbers of messages by state and by time, and the sums of what they cost, are kept while messages change;
-    drumbeat doctor compares them with a recount. It takes some seconds for each million messages, and runners wait
-    meanwhile.
+    The numbers of messages by state and by time, the sums of what they cost and the number of people of each list are
+    kept while these change; drumbeat doctor compares them with a recount. It takes some seconds for each million
+    messages, and runners wait meanwhile.
     """
     from campaigns.figures import counted
     from terminal.output import print_json, print_text
 
     wrong = run_async(_recount(context))
     if as_json:
-        print_json({"corrected": wrong.counts, "costs": wrong.costs, "times": wrong.times})
+        print_json(
+            {"corrected": wrong.counts, "costs": wrong.costs, "times": wrong.times, "lists": wrong.lists}
+        )
         return
     if wrong.counts:
         print_text(f"{counted(len(wrong.counts), 'number')} of messages corrected.")
@@ -101,7 +103,9 @@ def recount(context: Context, as_json: bool) -> None:
         print_text(f"{counted(len(wrong.costs), 'sum')} of what they cost corrected.")
     if wrong.times:
         print_text(f"{counted(len(wrong.times), 'number')} of messages by time corrected.")
-    if not wrong.counts and not wrong.costs and not wrong.times:
+    if wrong.lists:
+        print_text(f"{counted(len(wrong.lists), 'number')} of people of a list corrected.")
+    if not any((wrong.counts, wrong.costs, wrong.times, wrong.lists)):
         print_text("Every number of messages was right, and so was what they cost.")
 
 

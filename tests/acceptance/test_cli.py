@@ -409,12 +409,13 @@ def test_wrong_numbers_of_messages_are_found_and_corrected(run: Run, folder: Pat
             "VALUES (7, 'NG', '', 'text', 0, 0, 1, 'EUR', 0, '', 2, 40000, 0)"
         )
         database.execute("INSERT INTO time_counts (run_id, at, sent, delivered) VALUES (7, 1000, 4, 3)")
+        database.execute("UPDATE campaigns SET recipients = 77")
         database.execute(
             "INSERT INTO events (id, job_id, at, stored_at, source, event) VALUES (8, 99, 0, 0, 'user', 'sent')"
         )
-    kept = ("counts", "costs", "time line")
+    kept = ("counts", "costs", "time line", "lists")
     findings = {each["what"]: each for each in run("doctor", "--json").json}
-    found, costs, times = (findings[what] for what in kept)
+    found, costs, times, lists = (findings[what] for what in kept)
     assert findings["references"]["said"] == (
         "rows were deleted by hand: 1 event without its message, such as events.id 8"
     )
@@ -426,6 +427,8 @@ def test_wrong_numbers_of_messages_are_found_and_corrected(run: Run, folder: Pat
         "and has 0 and 0"
     )
     assert (times["ok"], times["fix"]) == (False, "drumbeat db recount")
+    assert lists["said"] == "1 number of people of a campaign is wrong: spring shows 77 and has 3"
+    assert (lists["ok"], lists["fix"]) == (False, "drumbeat db recount")
     assert costs["said"] == (
         "1 sum of what messages cost is wrong: run 7 shows 2 messages, 0.04 charged and 0.00 expected in NG, "
         "and has 0 messages, 0.00 charged and 0.00 expected"
@@ -436,7 +439,8 @@ def test_wrong_numbers_of_messages_are_found_and_corrected(run: Run, folder: Pat
     )
     assert (found["ok"], found["fix"]) == (False, "drumbeat db recount")
     done = run("db", "recount", "--json").json
-    [corrected], [cost], [time] = done["corrected"], done["costs"], done["times"]
+    [corrected], [cost], [time], [size] = (done[key] for key in ("corrected", "costs", "times", "lists"))
+    assert (size["campaign"], size["kept"], size["counted"]) == ("spring", 77, 3)
     assert (time["at"], time["kept_sent"], time["sent"]) == ("1970-01-01T00:00:01+00:00", 4, 0)
     assert (cost["kept"]["charged"], cost["counted"]["messages"]) == ("0.04", 0)
     assert (corrected["run_id"], corrected["kept"], corrected["counted"]) == (7, 3, 0)

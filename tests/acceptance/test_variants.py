@@ -24,6 +24,7 @@ from scheduler.actions.testing import start_test
 from scheduler.clock.runner import run
 from scheduler.clock.variants import choose_winner, end_variant_tests, experiment_status
 from scheduler.clock.watch import Watch
+from scheduler.receipts.inbox import mark_answers
 from scheduler.sending.deciding import NEVER
 from scheduler.sending.lanes import open_lanes
 from storage.database.engine import Engine, reading, writing
@@ -76,6 +77,7 @@ async def write_back(engine: Engine, phones: Sequence[str], at: datetime | None 
     said = {"account": "ourvoice", "at": at or datetime.now(UTC) + timedelta(minutes=1), "text": "Nice!"}
     async with writing(engine) as connection:
         await connection.execute(insert(inbound), [{**said, "phone": phone} for phone in phones])
+    await mark_answers(engine)
 
 
 async def result(engine: Engine) -> tuple[str | None, str | None]:
@@ -243,14 +245,14 @@ async def test_only_replies_after_the_message_count_and_no_opt_out(world: World)
     await world.run()
     a, b = ([who for who, variant in assigned(wanted).items() if variant == name] for name in ("a", "b"))
     at = datetime(2099, 1, 1, tzinfo=UTC)
-    await write_back(world.engine, a, datetime(2020, 1, 1, tzinfo=UTC))
-    await write_back(world.engine, [*a[:5], *b[:3]], at)
     async with writing(world.engine) as connection:
         stop = {"scope": "marketing", "action": "out", "source": "webhook:ourvoice", "at": at}
         await connection.execute(insert(optouts), [{**stop, "phone": person} for person in a[:4]])
         await connection.execute(
             insert(inbound), [{"account": "another", "phone": person, "at": at} for person in a[10:]]
         )
+    await write_back(world.engine, a, datetime(2020, 1, 1, tzinfo=UTC))
+    await write_back(world.engine, [*a[:5], *b[:3]], at)
     await end_variant_tests(world.engine, now=lambda: at)
     assert await result(world.engine) == ("b", f"most replied: a 1 of {len(a)}, b 3 of {len(b)}")
 

@@ -109,6 +109,7 @@ async def _store(
                 start_at=start_at,
                 created_at=EPOCH,
                 updated_at=EPOCH,
+                recipients=len(people),
             )
             .returning(campaigns.c.id)
         )

@@ -18,9 +18,11 @@ from campaigns.outcomes import Accepted, acknowledge
 from scheduler.actions.purge import plan_purge
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
+from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.receipts import doubts, due_receipts, has_orphans, known_message_ids
 from storage.retention.purge import OldRun, purge_jobs, purge_recipients
 from storage.runs.breaker import Stretch, failing_runs, most_frequent, worst_stretch
+from storage.runs.replies import any_new_answer, mark_answered
 from storage.sending.budgets import Reservation, learnt_prices, reserve, reserve_again, settle, used_of
 from storage.sending.contact_history import (
     NewHistoryRow,
@@ -54,6 +56,7 @@ AGE = 100 * 86_400.0
 BIG = {
     "attempts",
     "events",
+    "inbound",
     "jobs",
     "optouts",
     "recipients",
@@ -92,6 +95,7 @@ ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
     "budget": lambda connection: use_budget(connection),
     "purge": lambda connection: purge(connection),
     "intents and outcomes": lambda connection: send(connection),
+    "answers": lambda connection: answer(connection),
 }
 
 
@@ -141,6 +145,13 @@ async def send(connection: Connection) -> None:
     ack = acknowledge(taken, 1, later(10), Random(1))
     outcomes = [Outcome(intent, taken, ack, later(10), 200, None, 5) for intent in intents[1:]]
     await store_outcomes(connection, outcomes, later(10))
+
+
+async def answer(connection: Connection) -> None:
+    written = [InboundMessage(LANE, one, later(20), f"in {one}", "Thanks") for one in PEOPLE]
+    await keep_inbound(connection, "ourvoice", written)
+    assert await any_new_answer(connection)
+    assert await mark_answered(connection)
 
 
 @pytest.mark.parametrize("name", ASKED)

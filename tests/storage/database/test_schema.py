@@ -19,17 +19,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 import migrations
 from campaigns.errors import UsageError
 from campaigns.states import JobState
+from storage.audience.campaigns import require
+from storage.audience.list_sizes import size_differences
 from storage.database.engine import is_sqlite, open_engine, reading, writing
 from storage.database.schema import current, newest, require_current, upgrade
 from storage.runs.cost_sums import cost_differences
-from storage.runs.job_counts import count_states
+from storage.runs.job_counts import count_states, differences
+from storage.runs.replies import any_new_answer
+from storage.runs.time_counts import time_differences
 from storage.sending.optouts import optout_scopes
 from storage.tables.all_tables import metadata
 from storage.tables.audience import imports, recipients
 from storage.tables.contacts import windows
 from storage.tables.runs import jobs, runs
-from storage.tables.types import KEPT_BY_LOCKS
+from storage.tables.types import KEPT_BY_LOCKS, to_millis
 from storage.views.costs import read_costs
+from storage.views.reports import count_replies
 
 
 def _checks(connection: Connection) -> set[tuple[str, str | None]]:
@@ -233,6 +238,41 @@ async def test_what_messages_of_an_older_version_cost_is_added_up(empty_database
         assert (eur.group, eur.currency, eur.estimated) == ("authentication", "EUR", Decimal("0.03"))
         await connection.execute(update(jobs).values(cost_micros=70_000))
         assert (await read_costs(connection, 1)).by("form")[0].actual == Decimal("0.07")
+    await engine.dispose()
+
+
+async def test_answers_and_retries_of_an_older_version_are_marked(empty_database_url: str) -> None:
+    """And counted, as are the people of its lists."""
+    engine = open_engine(empty_database_url)
+    await upgrade(engine, "0028")
+    former = (
+        f"{_PEOPLE} (2, 1, 1, 3, '+2', 1, '{{}}')",
+        "UPDATE campaigns SET purged_recipients = 5",
+        "UPDATE jobs SET state = 'failed', attempts = 1, provider_message_id = 'm1', accepted_at = 10",
+        "INSERT INTO runs (id, campaign_id, nominal_at, state, priority, spec, token, jobs, launched_at, kind,"
+        " parent_id) VALUES (2, 1, 1, 'running', 0, '{}', 't2', 1, 0, 'retry', 1)",
+        "INSERT INTO jobs (run_id, recipient_id, phone, lane, state, due_at, updated_at, attempts,"
+        " provider_message_id, accepted_at, sent_at) VALUES (2, 1, '+1', 'a/b', 'sent', 0, 0, 1, 'm2', 20, 30),"
+        " (1, 2, '+2', 'a/b', 'read', 0, 0, 1, 'm3', 20, 30)",
+        "INSERT INTO inbound (account, phone, at) VALUES ('a', '+1', 25), ('b', '+1', 40), ('a', '+2', 31),"
+        " ('a', '+2', 90)",
+        "INSERT INTO optouts (phone, scope, action, source, at) VALUES ('+2', 'all', 'out', 'x', 90)",
+    )
+    async with writing(engine) as connection:
+        for statement in (*STORED, *former):
+            await connection.execute(text(statement))
+    await upgrade(engine)
+    async with writing(engine) as connection:
+        marked = select(jobs.c.provider_message_id, jobs.c.tried_again, jobs.c.answered_at)
+        assert {name: (again, at and to_millis(at)) for name, again, at in await connection.execute(marked)} == {
+            "m1": (True, 25), "m2": (False, 25), "m3": (False, 31),
+        }  # fmt: skip
+        for find in (differences, time_differences, size_differences):
+            assert await find(connection) == []
+        assert not await any_new_answer(connection)
+        campaign = await require(connection, "spring")
+        assert campaign.recipients == 7
+        assert await count_replies(connection, campaign) == {JobState.READ: 1}
     await engine.dispose()
 
 

@@ -29,10 +29,12 @@ from scheduler.actions.retrying import retry_failed
 from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
+from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.receipts import mark_orphans
 from storage.receipts.statuses import apply_webhook_reports
 from storage.runs.cost_sums import SUMS, TAKEN, cost_differences, recount_costs, summed_costs
 from storage.runs.job_counts import KEY, count_states, counted_by, differences, recount, waiting_groups
+from storage.runs.replies import ANSWERED, mark_answered
 from storage.runs.retries import skip_arrived
 from storage.runs.runs import complete_runs, expire_jobs
 from storage.runs.time_counts import time_differences
@@ -45,6 +47,7 @@ from storage.sending.intents import (
     defer_or_skip,
     withdraw_intents,
 )
+from storage.sending.optouts import PreferenceChange, add_preferences
 from storage.sending.outcomes import Outcome, store_outcomes
 from storage.tables.all_tables import metadata
 from storage.tables.audience import campaigns, recipients
@@ -53,6 +56,7 @@ from storage.tables.runs import attempts, events, jobs, runs
 from storage.views.counted_jobs import count_by
 from storage.views.report_scope import scope_of
 from tests.storage.database.test_plans import statements, whole_reads
+from tests.storage.runs.test_replies import assert_answers_right
 from tests.storage.runs.test_time_counts import assert_time_line_right
 from tests.support.campaigns import later, phone, spec, store_campaign
 from tests.support.examples import share
@@ -86,6 +90,8 @@ class World:
         self.random = random.Random(seed)
         self.at = 10.0
         self.under_way: list[Intent] = []
+        self.ordinary = True
+        """Whether nothing was changed by hand, and no message or answer purged."""
 
     async def change(self, step: str) -> None:
         self.at += 60
@@ -154,6 +160,17 @@ class World:
             ]
             await apply_webhook_reports(connection, "ourvoice", told, later(self.at))
 
+    async def write_back(self) -> None:
+        """A person writes to one of two accounts, or opts out, and what they wrote is stored now or later."""
+        who, at = phone(self.random.randrange(PEOPLE)), later(self.at - self.random.choice([0, 30]))
+        account = self.random.choice(["ourvoice", "ourvoice", "other"])
+        async with writing(self.engine) as connection:
+            message = InboundMessage(None, who, at, f"{who} {at} {account}", "Thanks")
+            await keep_inbound(connection, account, [message])
+            if self.random.random() < 0.2:
+                stop = PreferenceChange(who, "out", "marketing", at, "Stop")
+                await add_preferences(connection, "webhook", [stop])
+
     async def resolve(self) -> None:
         await resolve(self.engine, "spring", self.random.choice(["resend", "give-up"]), now=self.now)
 
@@ -186,6 +203,7 @@ class World:
         await erase_person(self.engine, phone(self.random.randrange(PEOPLE)), later(self.at))
 
     async def purge(self) -> None:
+        self.ordinary = False
         async with writing(self.engine) as connection:
             await complete_runs(connection, later(self.at))
         moment = later(self.at + 100 * DAY)
@@ -193,6 +211,7 @@ class World:
 
     async def by_hand(self) -> None:
         """Any statement of anybody's; half of them are rolled back."""
+        self.ordinary = False
         async with self.engine.connect() as connection:
             which = jobs.c.id % 3 == self.random.randrange(3)
             moved = {
@@ -249,6 +268,8 @@ async def test_they_are_equal_to_a_recount_after_every_step(
         await connection.execute(update(runs).values(jobs=size))  # how finely time is counted depends on it
     for step in ("send", "answer", "report", *steps):
         await world.change(step)
+        async with writing(engine) as connection:
+            await mark_answered(connection)
         async with reading(engine) as connection:
             assert await differences(connection) == [], step
             assert await cost_differences(connection) == [], step
@@ -256,14 +277,32 @@ async def test_they_are_equal_to_a_recount_after_every_step(
             await _assert_sums_right(connection)
             await _assert_reports_count_right(connection)
             await assert_time_line_right(connection)
+            if world.ordinary:
+                await assert_answers_right(connection)
+                await _assert_marked_where_tried_again(connection)
+
+
+async def _assert_marked_where_tried_again(connection: Connection) -> None:
+    """Of a person's jobs in an occurrence, all but the newest that was not needless."""
+    family = func.coalesce(runs.c.parent_id, runs.c.id)
+    columns = (jobs.c.id, jobs.c.phone, jobs.c.reason, jobs.c.tried_again, family.label("family"))
+    found = (await connection.execute(select(*columns).join(runs, runs.c.id == jobs.c.run_id))).all()
+    for job in found:
+        again = any(
+            (other.family, other.phone) == (job.family, job.phone)
+            and other.id > job.id
+            and other.reason != "already_arrived"
+            for other in found
+        )
+        assert job.tried_again == again, job
 
 
 async def _assert_reports_count_right(connection: Connection) -> None:
     """Both ways: by the kept numbers, and job by job as the words have it."""
-    alike = [func.coalesce(jobs.c[name], "") if name in KEY[3:] else jobs.c[name] for name in KEY]
-    counted = Counter(tuple(key) for key in await connection.execute(select(*alike)))
+    alike = [func.coalesce(jobs.c[name], "") if name in KEY[3:6] else jobs.c[name] for name in KEY[:-1]]
+    counted = Counter(tuple(key) for key in await connection.execute(select(*alike, ANSWERED)))
     kept = await connection.execute(counted_by(*KEY))
-    assert {(*key[:3], *(part or "" for part in key[3:])): n for *key, n in kept} == counted
+    assert {(*key[:3], *(part or "" for part in key[3:6]), *key[6:]): n for *key, n in kept} == counted
     scope = await scope_of(connection, await require(connection, "spring"))
     columns = [jobs.c.run_id, jobs.c.state, jobs.c.reason, jobs.c.code]
     one_by_one = Counter(tuple(key) for key in await connection.execute(select(*columns).where(scope.jobs)))

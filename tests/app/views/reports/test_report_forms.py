@@ -37,6 +37,7 @@ from storage.database.engine import Engine, is_sqlite, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.runs.campaign_events import list_pauses
 from storage.runs.control import move_campaign
+from storage.runs.replies import mark_answered
 from storage.tables.runs import attempts, jobs
 from terminal.recipient_list import write_recipient_page
 from tests.storage.views.test_reports import NOW, given_campaign, given_jobs, taken
@@ -76,6 +77,7 @@ async def given(engine: Engine) -> None:
         await connection.execute(insert(attempts).values(**refused, intent_at=NOW, detail=HOSTILE))
         written = [InboundMessage(None, f"+4477009{n:05}", LATER, f"in{n}", HOSTILE) for n in (11, 13, 13)]
         await keep_inbound(connection, "ourvoice", written)
+        await mark_answered(connection)
 
 
 async def test_the_funnel_adds_up_with_each_loss_named(engine: Engine) -> None:
