@@ -61,6 +61,12 @@ class Campaign:
 
         return CampaignSpec.from_json(self.spec_json)
 
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """As `spec.lanes`, without the models of a whole campaign file, which take a tenth of a short command."""
+        file = orjson.loads(self.spec_json)
+        return tuple(f"{file['provider']}/{sender}" for sender in file["senders"])
+
 
 @frozen
 class CampaignLine:
