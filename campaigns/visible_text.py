@@ -19,9 +19,7 @@ _HIDDEN: Final = re.compile(_HIDDEN_CLASS)
 # Compiled where they are used, as most commands use none of them.
 _HIDDEN_OR_ESCAPE: Final = _HIDDEN_CLASS + r"|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})"
 _ESCAPE: Final = r"\\(?:x([0-9a-f]{2})|u(?!d[89a-f])([0-9a-f]{4}))"
-_RIGHT_TO_LEFT: Final = (
-    r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
-)
+_RIGHT_TO_LEFT: Final = r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
 _ISOLATE: Final = "\u2068"
 _END: Final = "\u2069"
 
