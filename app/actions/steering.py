@@ -28,17 +28,17 @@ async def approve_campaign(engine: Engine, settings: Settings, name: str, by: st
     from storage.audience.campaigns import require
 
     async with reading(engine) as connection:
-        spec = (await require(connection, name)).spec
+        campaign = await require(connection, name)
         author = (await who_did(connection, AUTHORING, [name])).get(name) if settings.second_person else None
     if author is not None and author == current_actor().name:
         raise Forbidden(
             f"{author} loaded {name}, so somebody else approves it.",
             hint="[approval] second_person of drumbeat.toml asks for two people.",
         )
-    if spec.has_templates:
+    if campaign.has_templates:
         from app.actions.templates import refuse_stored
 
-        await refuse_stored(engine, settings, spec)
+        await refuse_stored(engine, settings, campaign.spec)
     return await approval.approve(engine, name, by)
 
 
