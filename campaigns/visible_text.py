@@ -16,11 +16,10 @@ _HIDDEN_CLASS: Final = (
     r"\ud800-\udfff]"  # lone surrogates, which cannot be encoded
 )
 _HIDDEN: Final = re.compile(_HIDDEN_CLASS)
-_HIDDEN_OR_ESCAPE: Final = re.compile(_HIDDEN_CLASS + r"|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})")
-_ESCAPE: Final = re.compile(r"\\(?:x([0-9a-f]{2})|u(?!d[89a-f])([0-9a-f]{4}))")
-_RIGHT_TO_LEFT: Final = re.compile(
-    r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
-)
+# Compiled where they are used, as most commands use none of them.
+_HIDDEN_OR_ESCAPE: Final = _HIDDEN_CLASS + r"|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})"
+_ESCAPE: Final = r"\\(?:x([0-9a-f]{2})|u(?!d[89a-f])([0-9a-f]{4}))"
+_RIGHT_TO_LEFT: Final = r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
 _ISOLATE: Final = "\u2068"
 _END: Final = "\u2069"
 
@@ -47,18 +46,18 @@ def visible_json(text: str) -> str:
 
 def isolated(text: str) -> str:
     """Visible text whose right-to-left parts do not reorder what a terminal shows beside it."""
-    return f"{_ISOLATE}{text}{_END}" if _RIGHT_TO_LEFT.search(text) else text
+    return f"{_ISOLATE}{text}{_END}" if re.search(_RIGHT_TO_LEFT, text) else text
 
 
 def escaped(text: str) -> str:
     """The text with its hidden characters as escapes, and the backslash of text that looks like an escape as
     `\\x5c`."""
-    return _HIDDEN_OR_ESCAPE.sub(_shown, text)
+    return re.sub(_HIDDEN_OR_ESCAPE, _shown, text)
 
 
 def unescaped(text: str) -> str:
     """The original of a text that `escaped` returned."""
-    return _ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
+    return re.sub(_ESCAPE, lambda found: chr(int(found[1] or found[2], 16)), text)
 
 
 def _shown(found: re.Match[str]) -> str:

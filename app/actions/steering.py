@@ -22,21 +22,23 @@ if TYPE_CHECKING:
 async def approve_campaign(engine: Engine, settings: Settings, name: str, by: str) -> tuple[Approval, bool]:
     """Approve it as it is now; also returns whether it was waiting for approval. Raises NotFound, InvalidInput, also if
     it does not fit its templates; Forbidden to who loaded it, where the settings ask for a second person."""
-    from app.actions.templates import refuse_stored
     from campaigns.errors import Forbidden
     from scheduler.actions import approval
     from storage.access.audit import who_did
     from storage.audience.campaigns import require
 
     async with reading(engine) as connection:
-        spec = (await require(connection, name)).spec
+        campaign = await require(connection, name)
         author = (await who_did(connection, AUTHORING, [name])).get(name) if settings.second_person else None
     if author is not None and author == current_actor().name:
         raise Forbidden(
             f"{author} loaded {name}, so somebody else approves it.",
             hint="[approval] second_person of drumbeat.toml asks for two people.",
         )
-    await refuse_stored(engine, settings, spec)
+    if campaign.has_templates:
+        from app.actions.templates import refuse_stored
+
+        await refuse_stored(engine, settings, campaign.spec)
     return await approval.approve(engine, name, by)
 
 

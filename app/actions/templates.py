@@ -87,7 +87,7 @@ async def known_templates(
     """The templates of the campaign's account; None where it sends none or there is no such account. Without `engine`
     in the project's database, if there is one."""
     account, name = settings.accounts.get(spec.provider), spec.provider
-    if account is None or all(content.template is None for content in spec.contents.values()):
+    if account is None or not spec.has_templates:
         return None
     if (unlisted := open_adapter(account).templates_unlisted()) is not None:
         return Catalogue(name, problem=unlisted)

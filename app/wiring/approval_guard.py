@@ -17,7 +17,7 @@ def guard_of(settings: Settings) -> Guard:
 
 def _worst_case_of(settings: Settings) -> WorstCase:
     """The most that a campaign may cost, for the approval limit."""
-    from scheduler.forecast.estimate import planning_lanes
+    from scheduler.forecast.planning import planning_lanes
     from scheduler.forecast.worst_case import worst_case
 
     async def of_campaign(connection: Connection, campaign: Campaign) -> Money | None:

@@ -11,7 +11,7 @@ from pydantic import Field, StrictBool, StrictInt, model_validator
 from campaigns.message.action_spec import CatalogSpec, FlowSpec, ProductSectionSpec, ProductSpec, ProductsSpec
 from campaigns.message.content import Addition, MessageType
 from campaigns.message.media_spec import AudioSpec, FileSpec, ImageSpec, MediaSpec, Url
-from campaigns.message.part import Part
+from campaigns.message.part import Part, WhenMet
 
 Number = float | str
 """A number, or a text with a variable that renders to one."""
@@ -210,29 +210,39 @@ class ContentSpec(Part):
     text: str | None = Field(default=None, description="the message, or the caption of a medium")
     preview_url: StrictBool = Field(default=False, description="show a preview of the first link")
     reply_to: str | None = Field(default=None, description="the provider's id of the message answered")
-    buttons: tuple[ButtonSpec, ...] = Field(default=(), description="reply, postback and link buttons")
+    buttons: tuple[WhenMet[ButtonSpec], ...] = Field(
+        default=(), description="reply, postback and link buttons"
+    )
     header: str | None = Field(default=None, description="a line above the text of a message with buttons")
     footer: str | None = Field(default=None, description="a line below a message with buttons or a list")
-    images: tuple[ImageSpec, ...] = Field(default=(), description="[{ url, alt }]")
-    files: tuple[MediaSpec, ...] = Field(default=(), description="several files in one message")
-    video: MediaSpec | None = Field(default=None, description="{ url, caption, filename, content_type }")
-    audio: AudioSpec | None = Field(default=None, description="{ url, content_type, voice }")
-    document: MediaSpec | None = Field(default=None, description="{ url, caption, filename, content_type }")
-    sticker: MediaSpec | None = Field(default=None, description="{ url }")
-    location: LocationSpec | None = Field(default=None, description="{ latitude, longitude, name, address }")
-    contacts: tuple[ContactSpec, ...] = Field(default=(), description="contact cards")
-    reaction: ReactionSpec | None = Field(default=None, description="{ message_id, emoji }")
-    list: ListSpec | None = Field(default=None, description="rows to choose from; text is the message")
+    images: tuple[WhenMet[ImageSpec], ...] = Field(default=(), description="[{ url, alt }]")
+    files: tuple[WhenMet[MediaSpec], ...] = Field(default=(), description="several files in one message")
+    video: WhenMet[MediaSpec] | None = Field(
+        default=None, description="{ url, caption, filename, content_type }"
+    )
+    audio: WhenMet[AudioSpec] | None = Field(default=None, description="{ url, content_type, voice }")
+    document: WhenMet[MediaSpec] | None = Field(
+        default=None, description="{ url, caption, filename, content_type }"
+    )
+    sticker: WhenMet[MediaSpec] | None = Field(default=None, description="{ url }")
+    location: WhenMet[LocationSpec] | None = Field(
+        default=None, description="{ latitude, longitude, name, address }"
+    )
+    contacts: tuple[WhenMet[ContactSpec], ...] = Field(default=(), description="contact cards")
+    reaction: WhenMet[ReactionSpec] | None = Field(default=None, description="{ message_id, emoji }")
+    list: WhenMet[ListSpec] | None = Field(
+        default=None, description="rows to choose from; text is the message"
+    )
     location_request: StrictBool = Field(
         default=False, description="a button by which the person shares where they are"
     )
-    flow: FlowSpec | None = Field(default=None, description="a form inside the chat")
-    product: ProductSpec | None = Field(default=None, description="{ catalog_id, id }: one product")
-    products: ProductsSpec | None = Field(default=None, description="several products of a catalog")
-    catalog: CatalogSpec | None = Field(
+    flow: WhenMet[FlowSpec] | None = Field(default=None, description="a form inside the chat")
+    product: WhenMet[ProductSpec] | None = Field(default=None, description="{ catalog_id, id }: one product")
+    products: WhenMet[ProductsSpec] | None = Field(default=None, description="several products of a catalog")
+    catalog: WhenMet[CatalogSpec] | None = Field(
         default=None, description="{ thumbnail } or {}: a button for the catalog"
     )
-    template: TemplateSpec | None = Field(default=None, description="an approved template")
+    template: WhenMet[TemplateSpec] | None = Field(default=None, description="an approved template")
     prefer: Literal["free", "cheapest"] = Field(
         default="free",
         description="which goes while the window is open, where there is a template too: the free form, or "

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+P = TypeVar("P", bound="Part")
 
 
 class Part(BaseModel):
     """A table of the campaign file: unknown keys are errors, and values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class _Met:
+    def __get_pydantic_core_schema__(self, part: type[Part], _: GetCoreSchemaHandler) -> CoreSchema:
+        def validated(value: Any, info: ValidationInfo) -> Part:
+            return part.model_validate(value, context=info.context)
+
+        return core_schema.with_info_plain_validator_function(validated)
+
+
+WhenMet = Annotated[P, _Met()]
+"""A table that few files have: what checks it is built when one is met. Of the content's dozen that takes longer than
+the rest of the file's."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 OWN: Final = """
@@ -87,7 +87,7 @@ def markets_of(phone: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=20_000)
 def _by_prefix(digits: str) -> tuple[str, ...]:
-    found = (_PREFIXES.get(digits[:length]) for length in range(len(digits), 0, -1))
+    found = (_known().get(digits[:length]) for length in range(len(digits), 0, -1))
     return next((names for names in found if names), ())
 
 
@@ -106,27 +106,32 @@ def _listed(text: str) -> Iterator[tuple[str, str]]:
         yield country, prefix
 
 
-# Both countries of North America have the calling code 1, so no rate card can distinguish them.
-_PREFIXES: Final = {**dict(_prefixes()), "1": ("North America",)}
+@cache
+def _known() -> Mapping[str, tuple[str, ...]]:
+    """Prefix -> market names, made when the first price is looked up. Both countries of North America have the calling
+    code 1, so no rate card can distinguish them."""
+    return {**dict(_prefixes()), "1": ("North America",)}
 
 
 def known_market(written: str) -> str | None:
     """A market's or country's name in our spelling; None: unknown."""
-    return _SPELLINGS.get(_plain(written))
+    return _spellings().get(_plain(written))
 
 
 def nearest_market(written: str) -> str | None:
     """The known name most similar to an unknown one."""
-    near = get_close_matches(_plain(written), _SPELLINGS, n=1)
-    return _SPELLINGS[near[0]] if near else None
+    near = get_close_matches(_plain(written), _spellings(), n=1)
+    return _spellings()[near[0]] if near else None
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z]+", " ", name.casefold().replace("&", " and ")).strip()
 
 
-_SPELLINGS: Final = {
-    "united states": "North America",
-    "canada": "North America",
-    **{_plain(name): name for names in _PREFIXES.values() for name in names},
-}
+@cache
+def _spellings() -> Mapping[str, str]:
+    return {
+        "united states": "North America",
+        "canada": "North America",
+        **{_plain(name): name for names in _known().values() for name in names},
+    }

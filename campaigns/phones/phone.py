@@ -23,9 +23,9 @@ from campaigns.reject_codes import RejectCode
 BUCKETS: Final = 10_000
 
 _REHEARSAL: Final = (
-    (re.compile(r"\+447700900\d{3}"), "GB"),
-    (re.compile(r"\+3363998\d{4}"), "FR"),
-    (re.compile(r"\+3532091\d{5}"), "IE"),
+    (re.compile(r"\+447700900\d{3}", re.ASCII), "GB"),
+    (re.compile(r"\+3363998\d{4}", re.ASCII), "FR"),
+    (re.compile(r"\+3532091\d{5}", re.ASCII), "IE"),
 )
 """Numbers that the regulators keep free for fiction (Ofcom 07700 900000-900999, Arcep 06 39 98 xx xx, ComReg
 020 91x xxxx). No subscriber has them, so the library calls them invalid; rehearsals and samples need them."""
@@ -118,7 +118,12 @@ def calling_code(country: str) -> str:
 
 def read_phone(text: str, country: str | None = None, *, landlines: bool = False) -> Phone | PhoneFault:
     """E.164 from a cell; `country` applies to numbers without a country code; a `+` takes precedence."""
-    return quick(text, country) or read_by_library(text, country, landlines)
+    return _fictitious(text) or quick(text, country) or read_by_library(text, country, landlines)
+
+
+def _fictitious(number: str) -> Phone | None:
+    """A number of these as it is stored; None: it is another, or is written otherwise."""
+    return next((Phone(number, region) for pattern, region in _REHEARSAL if pattern.fullmatch(number)), None)
 
 
 def read_person(text: str, country: str | None = None, *, landlines: bool = False) -> Phone | PhoneFault:
@@ -218,9 +223,8 @@ def _judge(compact: str, country: str | None, landlines: bool) -> Phone | PhoneF
     except NumberParseException as error:
         return _unparsed(error, compact)
     number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    for pattern, region in _REHEARSAL:
-        if pattern.fullmatch(number):
-            return Phone(number, region)
+    if fictitious := _fictitious(number):
+        return fictitious
     if phonenumbers.is_valid_number(parsed):
         return _reachable(parsed, number, landlines)
     today = canonical(number)

@@ -52,23 +52,19 @@ class Plan:
     def mobile_pattern(self, length: int) -> re.Pattern[str]:
         """Matches mobile numbers of this length in full."""
         if length not in self._mobiles:
-            self._mobiles[length] = self._mobile(length)
+            self._mobiles[length] = re.compile(self.mobile_text(length), re.ASCII)
         return self._mobiles[length]
 
-    def mobile_patterns(self) -> list[re.Pattern[str]]:
-        """The patterns of all lengths that have mobile numbers."""
-        patterns = [self.mobile_pattern(length) for length in _LENGTHS]
-        return [pattern for pattern in patterns if pattern.pattern != _NEVER]
-
-    def _mobile(self, length: int) -> re.Pattern[str]:
+    def mobile_text(self, length: int) -> str:
+        """The same as text, to be compiled as part of another; `_NEVER` where there are none."""
         metadata = self.metadata
         kind = metadata.fixed_line if metadata.same_mobile_and_fixed_line_pattern else metadata.mobile
         earlier = _union([getattr(metadata, name) for name in _EARLIER], length)
         general, wanted = _union([metadata.general_desc], length), _union([kind], length)
         if _NEVER in (general, wanted):
-            return re.compile(_NEVER)
+            return _NEVER
         refused = "" if earlier == _NEVER else rf"(?!{earlier}\Z)"
-        return re.compile(rf"(?={general}\Z){refused}{wanted}\Z", re.ASCII)
+        return rf"(?={general}\Z){refused}{wanted}\Z"
 
     def _known(self, length: int) -> re.Pattern[str]:
         metadata = self.metadata
@@ -108,7 +104,8 @@ class CallingCode:
 
     def _first(self, plan: Plan) -> tuple[Callable[..., object], str]:
         """Matches mobile numbers of the first region, which most numbers belong to."""
-        bodies = "|".join(pattern.pattern for pattern in plan.mobile_patterns())
+        texts = (plan.mobile_text(length) for length in _LENGTHS)
+        bodies = "|".join(text for text in texts if text != _NEVER)
         today = rf"(?=\d{{{_TODAY[plan.region]}}}\Z)" if plan.region in _TODAY else ""
         whole = re.compile(f"{self._start.pattern}{today}(?:{bodies or _NEVER})", re.ASCII)
         return whole.match, plan.region
@@ -238,6 +235,6 @@ def _somewhere(length: int) -> re.Pattern[str]:
 
 def _patterns_of(length: int) -> Iterator[str]:
     for plan in _plans():
-        pattern = plan.mobile_pattern(length).pattern
-        if pattern != _NEVER:
-            yield f"(?:{pattern})"
+        text = plan.mobile_text(length)
+        if text != _NEVER:
+            yield f"(?:{text})"

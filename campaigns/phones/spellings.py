@@ -16,33 +16,28 @@ plan, which all providers accept.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
-_FORMER: Final = tuple(
-    (re.compile(pattern, re.ASCII), today)
-    for pattern, today in (
-        (r"\+52(?:1|01|044|045)([2-9]\d{9})", r"+52\1"),
-        (r"\+54(?:9?0)?([1-3]\d{9})", r"+549\1"),
-        (r"\+549?0?(11)15(\d{8})", r"+549\1\2"),
-        (r"\+549?0?([23]\d\d)15(\d{7})", r"+549\1\2"),
-        (r"\+549?0?([23]\d{3})15(\d{6})", r"+549\1\2"),
-        (r"\+55([1-9]{2})([6-9]\d{7})", r"+55\g<1>9\2"),
-        (r"\+229([2-9]\d{7})", r"+22901\1"),
-        (r"\+225((?!00)[04-9][0-3]\d{6})", r"+22501\1"),
-        (r"\+225([04-9][4-6]\d{6})", r"+22505\1"),
-        (r"\+225([04-9][7-9]\d{6})", r"+22507\1"),
-    )
+_FORMER: Final = (
+    (r"\+52(?:1|01|044|045)([2-9]\d{9})", r"+52\1"),
+    (r"\+54(?:9?0)?([1-3]\d{9})", r"+549\1"),
+    (r"\+549?0?(11)15(\d{8})", r"+549\1\2"),
+    (r"\+549?0?([23]\d\d)15(\d{7})", r"+549\1\2"),
+    (r"\+549?0?([23]\d{3})15(\d{6})", r"+549\1\2"),
+    (r"\+55([1-9]{2})([6-9]\d{7})", r"+55\g<1>9\2"),
+    (r"\+229([2-9]\d{7})", r"+22901\1"),
+    (r"\+225((?!00)[04-9][0-3]\d{6})", r"+22501\1"),
+    (r"\+225([04-9][4-6]\d{6})", r"+22505\1"),
+    (r"\+225([04-9][7-9]\d{6})", r"+22507\1"),
 )
 """Other spellings of a number, and today's."""
-_BACK: Final = tuple(
-    (re.compile(pattern, re.ASCII), former)
-    for pattern, former in (
-        (r"\+52(\d{10})", r"+521\1"),
-        (r"\+549(\d{10})", r"+54\1"),
-        (r"\+55(\d\d)9(\d{8})", r"+55\1\2"),
-        (r"\+22901(\d{8})", r"+229\1"),
-        (r"\+2250[157](\d{8})", r"+225\1"),
-    )
+_BACK: Final = (
+    (r"\+52(\d{10})", r"+521\1"),
+    (r"\+549(\d{10})", r"+54\1"),
+    (r"\+55(\d\d)9(\d{8})", r"+55\1\2"),
+    (r"\+22901(\d{8})", r"+229\1"),
+    (r"\+2250[157](\d{8})", r"+225\1"),
 )
 """Today's form, and the former one that providers may still use; `spellings` keeps those that `canonical` knows."""
 _COUNTRIES: Final = ("+52", "+54", "+55", "+229", "+225")
@@ -53,7 +48,7 @@ def canonical(e164: str) -> str:
     whether they exist is not checked."""
     if not e164.startswith(_COUNTRIES):
         return e164
-    for former, today in _FORMER:
+    for former, today in _former():
         if found := former.fullmatch(e164):
             return found.expand(today)
     return e164
@@ -62,5 +57,18 @@ def canonical(e164: str) -> str:
 def spellings(number: str) -> tuple[str, ...]:
     """The number's one form, then the others by which a provider may know it: to ask for a person by each."""
     today = canonical(number)
-    others = (found.expand(former) for pattern, former in _BACK if (found := pattern.fullmatch(today)))
+    if not today.startswith(_COUNTRIES):
+        return (today,)
+    others = (found.expand(former) for pattern, former in _back() if (found := pattern.fullmatch(today)))
     return (today, *(other for other in others if canonical(other) == today))
+
+
+# Compiled when the first number of one of these countries is met, as most commands meet none.
+@cache
+def _former() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple((re.compile(pattern, re.ASCII), today) for pattern, today in _FORMER)
+
+
+@cache
+def _back() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple((re.compile(pattern, re.ASCII), former) for pattern, former in _BACK)

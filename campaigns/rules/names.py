@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Rule(StrEnum):
@@ -19,6 +20,10 @@ class Rule(StrEnum):
     PAIR_LIMIT = "pair_limit"
     TIER = "tier"
     RAMP = "ramp"
+
+
+WAITS_FOR_EVENT: Final = (Rule.WINDOW, Rule.WINDOW_UNKNOWN, Rule.VARIANT)
+"""Rules that hold a job until something happens, such as a reply of the recipient, rather than until a time."""
 
 
 class SkipReason(StrEnum):

@@ -264,6 +264,11 @@ class CampaignSpec(Part):
         return {variant.name: variant.content for variant in self.variants} or {None: self.content}
 
     @property
+    def has_templates(self) -> bool:
+        """Whether any of its messages may go as a template."""
+        return any(content.template is not None for content in self.contents.values())
+
+    @property
     def optional_variables(self) -> frozenset[str]:
         """Folded names of the variables that have a default."""
         return frozenset(fold(name) for content in self.contents.values() for name in content.defaults)

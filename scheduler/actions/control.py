@@ -79,7 +79,7 @@ async def resume(engine: Engine, name: str, guard: Guard = NO_GUARD, *, now: Now
 
 async def _resume_lanes(connection: Connection, campaign: Campaign, now: datetime) -> tuple[str, ...]:
     """Resume the campaign's lanes whose pause has no end of its own; which they are."""
-    paused = await paused_lanes(connection, campaign.spec.lanes, now)
+    paused = await paused_lanes(connection, campaign.lanes, now)
     waiting = tuple(pause.lane for pause in paused if pause.until is None)
     for lane in waiting:
         await resume_lane(connection, lane)

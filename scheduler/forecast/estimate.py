@@ -11,17 +11,15 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from campaigns.errors import InvalidInput, NotFound
-from campaigns.frozen import frozen
+from campaigns.errors import InvalidInput
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.rules.caps import Cap
 from campaigns.rules.decision import Send, Skip, Wait
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now
-from providers.registry import capabilities_of
 from providers.settings import AccountSettings
 from scheduler.audience.local_time import OwnTimes, own_times
 from scheduler.forecast.allowance import allowance_left
@@ -29,11 +27,11 @@ from scheduler.forecast.durations import LaneLoad, pace_limits
 from scheduler.forecast.expected import Expected
 from scheduler.forecast.forecast import Estimate
 from scheduler.forecast.kinds import Kinds
+from scheduler.forecast.planning import planning_lanes
 from scheduler.forecast.run_limits import add_limits
 from scheduler.sending.facts import Claim, Known, reach_of
-from scheduler.sending.lanes import Account, Lane
+from scheduler.sending.lanes import Lane
 from scheduler.sending.limits import Tier
-from scheduler.sending.pacing import Pacer
 from scheduler.sending.plans import Plan, plan_of, prices_at, templates_for_category
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
@@ -53,9 +51,7 @@ from storage.views.estimates import (
 )
 
 if TYPE_CHECKING:
-    from providers.adapter import Adapter
-    from providers.capabilities import Capabilities
-    from providers.http.client import Http
+    pass
 
 T = TypeVar("T")
 SPARE: Final = timedelta(minutes=5)
@@ -131,27 +127,6 @@ async def _apply_allowance(connection: Connection, lanes: Mapping[str, Lane], re
             prices = await prices_at(connection, lane.account.settings)
             left[name] = await allowance_left(connection, name, prices, result.at)
     result.apply_allowance(left)
-
-
-@frozen
-class _Able:
-    """In place of an adapter, which loads the HTTP client: an estimate asks it only what it can do."""
-
-    capabilities: Capabilities
-
-
-def planning_lanes(
-    spec: CampaignSpec, settings: AccountSettings, default_caps: tuple[Cap, ...]
-) -> dict[str, Lane]:
-    """The campaign's lanes, to estimate with: without the secrets and the HTTP client that sending needs."""
-    able = cast("Adapter", _Able(settings.narrow(capabilities_of(settings.adapter))))
-    account = Account(spec.provider, settings, able, cast("Http", None), None, default_caps)
-    senders = {f"{spec.provider}/{sender.name}": sender for sender in settings.senders}
-    if missing := [name for name in spec.lanes if name not in senders]:
-        raise NotFound(
-            f"There is no sender {missing[0]}.", hint=f"Known are {', '.join(sorted(senders)) or 'none'}."
-        )
-    return {name: Lane(name, account, sender, Pacer([])) for name, sender in senders.items()}
 
 
 async def _open_part(connection: Connection, run: RunRow) -> _Part:

@@ -13,14 +13,13 @@ from campaigns.frozen import frozen
 from campaigns.money.prices import Price
 from campaigns.rules.decide import decide
 from campaigns.rules.decision import Decision, Facts, Send, Wait
-from campaigns.rules.names import Rule
+from campaigns.rules.names import WAITS_FOR_EVENT, Rule
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import RunState
 from campaigns.time.zones import find_zone, instant_of
 from scheduler.forecast.durations import LaneLoad, Limit, pace_limits
 from scheduler.forecast.waits import Waits, price_of
-from scheduler.sending.deciding import WAITS_FOR_EVENT
 from scheduler.sending.facts import Claim, gather
 from scheduler.sending.lanes import Lane
 from scheduler.sending.limits import tier_of

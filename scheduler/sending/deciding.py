@@ -12,7 +12,7 @@ import orjson
 from campaigns.errors import SpecError
 from campaigns.rules.decide import decide
 from campaigns.rules.decision import Send, Skip, Wait
-from campaigns.rules.names import Form, Rule, SkipReason
+from campaigns.rules.names import WAITS_FOR_EVENT, Form, Rule, SkipReason
 from campaigns.states import JobState
 from campaigns.time.clock import NEVER as NEVER  # re-exported
 from scheduler.sending.facts import FRESH, Claim, Known
@@ -26,8 +26,6 @@ from storage.sending.freed_room import Freed
 from storage.sending.intents import Deferral, DueJob, any_sending, commit_intents, defer_or_skip
 
 OF_PERSON: Final = (Rule.FREQUENCY_CAP, Rule.MIN_GAP)
-WAITS_FOR_EVENT: Final = (Rule.WINDOW, Rule.WINDOW_UNKNOWN, Rule.VARIANT)
-"""Rules that hold a job until something happens, such as a reply of the recipient, rather than until a time."""
 SETTLING: Final = timedelta(seconds=0.5)
 """After it a full budget or cap is checked again: the calls under way have mostly ended, and a refused message frees
 its room."""

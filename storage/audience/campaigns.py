@@ -62,6 +62,21 @@ class Campaign:
 
         return CampaignSpec.from_json(self.spec_json)
 
+    # What short commands need of the file, without the models of a whole one, which take a tenth of their time.
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """As `spec.lanes`."""
+        file = orjson.loads(self.spec_json)
+        return tuple(f"{file['provider']}/{sender}" for sender in file["senders"])
+
+    @property
+    def has_templates(self) -> bool:
+        """As `spec.has_templates`."""
+        file = orjson.loads(self.spec_json)
+        contents = [variant["content"] for variant in file.get("variants", ())] or [file["content"]]
+        return any("template" in content for content in contents)
+
 
 @frozen
 class CampaignLine:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
 from app.wiring.context import Context
-from terminal.commands.approve import approve
-from terminal.commands.budget import budget
-from terminal.commands.clone import clone, start
-from terminal.commands.estimate import estimate
-from terminal.commands.load import check, load
 from terminal.commands.options import (
     CommandGroup,
     confirm,
@@ -22,36 +17,33 @@ from terminal.commands.options import (
     timezone_option,
     yes_option,
 )
-from terminal.commands.preview import preview
-from terminal.commands.retry import retry_failed
-from terminal.commands.schedule import backfill, next_
-from terminal.commands.show import show
-from terminal.commands.test import test
-from terminal.commands.winner import winner
 
 if TYPE_CHECKING:
     from app.views.campaigns.campaign_list import ListedCampaign
 
 
-@click.group(cls=CommandGroup)
+ELSEWHERE: Final = {
+    "approve": "terminal.commands.approve:approve",
+    "backfill": "terminal.commands.schedule:backfill",
+    "budget": "terminal.commands.budget:budget",
+    "check": "terminal.commands.load:check",
+    "clone": "terminal.commands.clone:clone",
+    "estimate": "terminal.commands.estimate:estimate",
+    "load": "terminal.commands.load:load",
+    "next": "terminal.commands.schedule:next_",
+    "preview": "terminal.commands.preview:preview",
+    "retry-failed": "terminal.commands.retry:retry_failed",
+    "show": "terminal.commands.show:show",
+    "start": "terminal.commands.clone:start",
+    "test": "terminal.commands.test:test",
+    "winner": "terminal.commands.winner:winner",
+}
+"""Name -> the module and name of the command."""
+
+
+@click.group(cls=CommandGroup, elsewhere=ELSEWHERE)
 def campaign() -> None:
     """Check, load and control campaigns."""
-
-
-campaign.add_command(check)
-campaign.add_command(load)
-campaign.add_command(show)
-campaign.add_command(preview)
-campaign.add_command(estimate)
-campaign.add_command(test)
-campaign.add_command(approve)
-campaign.add_command(start)
-campaign.add_command(budget)
-campaign.add_command(winner)
-campaign.add_command(next_)
-campaign.add_command(backfill)
-campaign.add_command(retry_failed)
-campaign.add_command(clone)
 
 
 @campaign.command("list")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,15 +21,29 @@ Command = Callable[..., Any]
 
 
 class CommandGroup(click.Group):
-    """A group whose help shows each command's first sentence whole."""
+    """A group whose help shows each command's first sentence whole. `elsewhere`: name -> module and name of a command
+    that is imported when it is called."""
+
+    def __init__(self, *args: Any, elsewhere: Mapping[str, str] | None = None, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._elsewhere = elsewhere or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*self.commands, *self._elsewhere})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands:
+            # An unknown name is compared with all of them.
+            for name in [cmd_name] if cmd_name in self._elsewhere else self._elsewhere:
+                module, _, attribute = self._elsewhere[name].partition(":")
+                self.add_command(getattr(import_module(module), attribute), name)
+        return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
         with formatter.section("Commands"):
             formatter.write_dl(
-                [
-                    (name, self.commands[name].get_short_help_str(limit=500))
-                    for name in self.list_commands(ctx)
-                ]
+                [(name, command.get_short_help_str(limit=500)) for name, command in commands if command]
             )
 
 

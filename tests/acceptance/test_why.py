@@ -17,6 +17,8 @@ from app.views.people.recipient_timeline import recipient_timeline
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.money.costs import Money
+from campaigns.phones.phone import PhoneFault
+from campaigns.reject_codes import RejectCode
 from campaigns.rules.caps import Cap
 from cli import cli
 from emulators.settings import Settings as EmulatorSettings
@@ -105,6 +107,18 @@ async def test_at_everybodys_own_time_it_is_held_until_the_launch_for_the_first_
     await desk.store(schedule={"recipient_local_time": True, "timezone": "UTC"}, start_at=MORNING)
     before = await desk.why(2)
     assert (before["held_by"], before["held_until"]) == ("campaign_scheduled", MORNING - timedelta(hours=14))
+
+
+async def test_a_number_as_it_is_stored_is_found_before_it_is_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read it loads the library of phone numbers, whose newest release may no longer know it."""
+    await desk.store()
+    fault = PhoneFault(RejectCode.PHONE_INVALID, "No number begins so.")
+    monkeypatch.setattr("campaigns.phones.phone.read_person", lambda *_, **__: fault)
+    assert (await desk.why(2))["phone"] == phone(2)
+    with pytest.raises(InvalidInput, match="No number begins so"):
+        await desk.why(text=f"{phone(2)} ")
 
 
 async def test_the_same_is_shown_before_the_first_decision(desk: Desk) -> None:

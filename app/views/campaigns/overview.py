@@ -157,7 +157,7 @@ async def campaign_overview(connection: Connection, settings: Settings, name: st
         list(await list_imports(connection, campaign.id)),
         await delivery(connection, campaign),
         await newest_runs(connection, campaign.id, NEWEST),
-        await paused_lanes(connection, campaign.spec.lanes, now),
+        await paused_lanes(connection, campaign.lanes, now),
         await budget_use(connection, campaign.id),
         await list_campaign_events(connection, campaign.id, NEWEST),
         (await list_missed(connection, campaign.id))[-NEWEST:],

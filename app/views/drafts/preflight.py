@@ -23,8 +23,9 @@ from campaigns.message.templates import renderers_of
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import utc_now
 from scheduler.clock.calendar import occurrences
-from scheduler.forecast.estimate import estimate, planning_lanes
+from scheduler.forecast.estimate import estimate
 from scheduler.forecast.forecast import Estimate
+from scheduler.forecast.planning import planning_lanes
 from scheduler.forecast.worst_case import worst_case
 from storage.audience.campaigns import Campaign, replace_spec, require
 from storage.database.engine import Connection, reading, writing

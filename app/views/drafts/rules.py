@@ -21,7 +21,7 @@ from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.spec.toml_files import TomlFile
 from scheduler.clock.calendar import occurrences
 from scheduler.forecast.durations import LaneLoad, Limit, hours_limit, pace_limits, ramp_limit
-from scheduler.forecast.estimate import planning_lanes
+from scheduler.forecast.planning import planning_lanes
 from scheduler.sending.plans import plan_of
 
 RUNS: Final = 5

@@ -14,9 +14,8 @@ from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound
 from campaigns.frozen import frozen
-from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.rules.decision import Send, Skip, Wait
-from campaigns.rules.names import Rule
+from campaigns.rules.names import WAITS_FOR_EVENT, Rule
 from campaigns.states import CampaignState, JobState, RunState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import approval_problem
@@ -38,6 +37,7 @@ from storage.views.timelines import (
 )
 
 if TYPE_CHECKING:
+    from campaigns.phones.phone import PhoneFault
     from campaigns.spec.campaign_spec import CampaignSpec
     from scheduler.forecast.send_forecast import Prospects
     from scheduler.sending.lanes import Lane
@@ -95,7 +95,7 @@ class _Case:
 
     def lane(self, name: str) -> Lane | None:
         """The lane to plan with; None if the settings have no such account or sender."""
-        from scheduler.forecast.estimate import planning_lanes
+        from scheduler.forecast.planning import planning_lanes
 
         account = self.settings.accounts.get(self.spec.provider)
         if account is None or name not in {
@@ -112,19 +112,23 @@ async def recipient_timeline(
     """The timeline of the phone `text` in a campaign. Raises NotFound if the campaign does not know it, InvalidInput if
     it is not a number and is in no rejected row."""
     campaign = await require(connection, name)
-    read = read_person(text, campaign.spec.audience.default_country, landlines=True)
-    if isinstance(read, PhoneFault):
-        return await _no_number(connection, campaign, text, read)
-    listed = await listed_name(connection, campaign, read.number)
+    number = listed = text
+    jobs, row = await _found(connection, campaign, listed)
+    if row is None and not jobs:  # not as it is stored: to read it loads the library of phone numbers
+        from campaigns.phones.phone import PhoneFault, read_person
+
+        read = read_person(text, campaign.spec.audience.default_country, landlines=True)
+        if isinstance(read, PhoneFault):
+            return await _no_number(connection, campaign, text, read)
+        number, listed = read.number, await listed_name(connection, campaign, read.number)
+        jobs, row = await _found(connection, campaign, listed)
     case = _Case(connection, settings, campaign, await shown_number(connection, listed), listed, now())
-    left_out = await find_rejects(connection, campaign.id, read.number)
-    jobs = await find_jobs(connection, campaign.id, listed)
-    row = await find_row(connection, campaign.id, listed)
+    left_out = await find_rejects(connection, campaign.id, number)
     purged_at = await purged_since(connection, campaign.id)
     if purged_at is not None and not jobs and (row is None or campaign.purged_at is not None):
         raise NotFound(
-            f"The details of {name} were purged on {purged_at:%Y-%m-%d}: nothing is known about {read.number} in it.",
-            hint=f"drumbeat contacts show {read.number}",
+            f"The details of {name} were purged on {purged_at:%Y-%m-%d}: nothing is known about {number} in it.",
+            hint=f"drumbeat contacts show {number}",
         )
     only_tests = all(job.run_kind == "test" for job in jobs)
     if row is not None and only_tests:
@@ -132,8 +136,16 @@ async def recipient_timeline(
     if jobs:
         return await _launched(case, jobs, await row_of_job(connection, jobs[-1].id, listed), left_out)
     if left_out:
-        return _rejected(read.number, left_out)
+        return _rejected(number, left_out)
     raise await _unknown(case)
+
+
+async def _found(
+    connection: Connection, campaign: Campaign, listed: str
+) -> tuple[Sequence[JobHistory], Row | None]:
+    """What the campaign has of exactly this name."""
+    jobs = await find_jobs(connection, campaign.id, listed)
+    return jobs, await find_row(connection, campaign.id, listed)
 
 
 async def _no_number(
@@ -237,8 +249,6 @@ async def _prospects(case: _Case, job: JobHistory) -> Prospects | None:
 
 async def _holder(case: _Case, job: JobHistory, prospects: Prospects | None) -> _Hold:
     """The first thing that keeps a pending job from being sent."""
-    from scheduler.sending.deciding import WAITS_FOR_EVENT
-
     if job.run_state is not RunState.RUNNING:
         since = await paused_since(case.connection, case.campaign.id)
         return _Hold(f"run_{job.run_state.value}", job.run_reason, since, stops=True)

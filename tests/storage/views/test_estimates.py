@@ -21,8 +21,9 @@ from campaigns.states import CampaignState, JobState
 from providers.settings import AccountSettings
 from scheduler.actions.control import cancel
 from scheduler.clock.launch import launch_due
-from scheduler.forecast.estimate import estimate, planning_lanes
+from scheduler.forecast.estimate import estimate
 from scheduler.forecast.forecast import Estimate
+from scheduler.forecast.planning import planning_lanes
 from scheduler.forecast.worst_case import worst_case
 from storage.audience.campaigns import require
 from storage.audience.rates import store_card

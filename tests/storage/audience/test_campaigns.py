@@ -1,0 +1,32 @@
+"""A stored campaign, and what is known of it without the models of its whole file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from campaigns.states import CampaignState
+from storage.audience.campaigns import Campaign
+from tests.support.accounts import TEMPLATE
+from tests.support.campaigns import spec
+from tests.support.cases import each
+
+BOTH = {"text": "Hi", "template": TEMPLATE}
+ONE = {"name": "a", "share": 50, "content": {"text": "Hi"}}
+
+
+@each(
+    ("tables", "has_templates"),
+    [
+        ({}, False),
+        ({"content": BOTH}, True),
+        ({"variants": [ONE, {**ONE, "name": "b", "content": {"template": TEMPLATE}}]}, True),
+        ({"variants": [ONE, {**ONE, "name": "b"}], "content": BOTH}, False),
+    ],
+)
+def test_lanes_and_templates_are_as_in_its_file(tables: dict[str, Any], has_templates: bool) -> None:
+    file = spec("spring", provider="meta", senders=["two", "one"], **tables)
+    stored = Campaign(1, "spring", CampaignState.DRAFT, None, file.to_json(), None, datetime.now(UTC))
+    assert stored.lanes == file.lanes == ("meta/two", "meta/one")
+    assert stored.has_templates == file.has_templates == has_templates
+    assert "spec" not in vars(stored)
