@@ -106,20 +106,23 @@ async def test_a_budget_lowered_while_it_sends_holds_from_the_moment_it_is_store
         engine, priced(budget={"max": "50", "currency": "USD"}, pace={"delay_between": 5}), 300
     )
     transport = InMemory(Settings())
-    changed: asyncio.Queue[BudgetChange] = asyncio.Queue()
+    changing: asyncio.Task[BudgetChange] | None = None
     begun = 0
 
     async def lower(request: httpx.Request) -> None:
-        nonlocal begun
+        """From the 40th on, each call is under way until the change is stored."""
+        nonlocal begun, changing
         if request.url.path.endswith("/messages"):
             begun += 1
             if begun == 40:
                 changing = asyncio.create_task(change_budget(engine, "priced", "0.01"))
-                changing.add_done_callback(lambda done: changed.put_nowait(done.result()))
+            if changing is not None:
+                await asyncio.wait([changing])
 
     transport.before_send = lower
     summary = await go(engine, tmp_path, transport)
-    change = await asyncio.wait_for(changed.get(), 10)
+    assert changing is not None
+    change = await changing
     assert Decimal(2) <= change.used == (await spent(engine))["1:run:1"]
     assert len(await transport.ledger()) == change.used / Decimal("0.05")
     assert "budget_reached" in " ".join(summary.stopped_by)

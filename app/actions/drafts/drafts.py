@@ -293,8 +293,9 @@ def sweep(folder: Path) -> None:
     """Delete working folders that a process left there when it was killed. No draft's name begins with a dot."""
     for prefix in (".new-", ".gone-", ".in-", ".check-"):
         for left in folder.glob(f"{prefix}*"):
-            if left.is_dir() and left.stat().st_mtime < time.time() - _LEFT:
-                shutil.rmtree(left, ignore_errors=True)
+            with suppress(FileNotFoundError):  # its upload has just ended
+                if left.is_dir() and left.stat().st_mtime < time.time() - _LEFT:
+                    shutil.rmtree(left, ignore_errors=True)
 
 
 def _refuse_name(name: str) -> None:

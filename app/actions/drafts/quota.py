@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -41,11 +44,11 @@ def refuse_full(limits: DraftsSettings, draft: Path, more: int) -> None:
 def held_bytes(folder: Path) -> int:
     """What the files in the folder and below it hold, also those that are still being written."""
     found = 0
-    for place in folder.rglob("*"):
-        try:
-            found += 0 if place.is_symlink() or place.is_dir() else place.stat().st_size
-        except OSError:  # it was deleted meanwhile
-            continue
+    for within, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # others upload and delete meanwhile
+                held = os.lstat(os.path.join(within, name))
+                found += 0 if stat.S_ISLNK(held.st_mode) else held.st_size
     return found
 
 

@@ -51,6 +51,24 @@ def files_of(draft: Draft) -> set[str]:
     return {str(place.relative_to(draft.folder)) for place in draft.folder.rglob("*") if place.is_file()}
 
 
+def test_room_is_measured_while_others_delete_what_they_uploaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "people.csv").write_bytes(b"12345")
+    working = tmp_path / ".in-1"
+    working.mkdir()
+    scan = os.scandir
+
+    def delete_first(place: Path | str) -> Any:
+        if Path(place) == working:
+            working.rmdir()
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", delete_first)
+    assert held_bytes(tmp_path) == 5
+    assert not working.exists()
+
+
 async def test_an_upload_that_does_not_fit_is_refused_before_it_is_read_whole(settings: Settings) -> None:
     draft = await create_draft(settings, "spring")
     await receive_list(settings, "spring", "people.csv", Sent(1).__aiter__())
