@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from campaigns.errors import IntakeError, NotFound, UsageError
@@ -19,9 +19,10 @@ from campaigns.intake.model import IntakeOptions
 from campaigns.states import CampaignState
 from scheduler.audience.load import check, load
 from scheduler.audience.load_report import LoadReport, TooManyRejects
+from storage.audience.audience import Audience, add_recipients, holders
 from storage.audience.samples import all_rows, first_rows
 from storage.database.engine import open_blocking, reading, writing
-from storage.runs.editions import of_audience
+from storage.runs.editions import Edition, of_audience
 from storage.tables.audience import campaigns, imports, recipients, rejects
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -144,6 +145,28 @@ async def test_rows_come_in_the_order_of_the_file_and_the_first_of_a_number_is_k
     assert every == [2, 3, 5, 6, 3, 5]
     duplicates = [(2, "duplicate"), *((line, "duplicate") for line in (4, 4, 7, 8))]
     assert await desk.bad() == duplicates
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_what_a_chunk_costs_does_not_grow_with_the_rows_before_it(desk: Desk) -> None:
+    """PostgreSQL has no statistics of a table that is being filled, and read it whole for each chunk."""
+    await desk.load("a.csv", f"phone\n{A}\n")
+    names = "campaign_id, edition, import_id, region, bucket, vars"
+    many = f"""INSERT INTO recipients (line, phone, {names})
+        SELECT 3, '+' || n, {names} FROM recipients, generate_series(1, 5000) AS each(n)"""
+    fetched = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'recipients'"
+    newer = [f"+{number}" for number in range(4_981, 5_041)]
+    async with writing(desk.engine) as connection:
+        await connection.execute(text(many))
+        first = select(recipients.c.import_id, recipients.c.edition).limit(1)
+        import_id, number = (await connection.execute(first)).one()
+        edition, size = Edition(desk.campaign, number), len(newer)
+        before = await connection.scalar(text(fetched))
+        more = Audience([import_id] * size, range(size), newer, ["GB"] * size, [1] * size, ["{}"] * size)
+        assert await add_recipients(connection, edition, more) == list(range(20))
+        assert len(await holders(connection, edition, newer[:20])) == 20
+        after = await connection.scalar(text(fetched))
+    assert 20 <= after - before < 500
 
 
 async def test_the_same_file_again_adds_nothing_and_is_reported(desk: Desk) -> None:
@@ -386,8 +409,8 @@ async def test_a_number_may_be_in_two_campaigns(desk: Desk) -> None:
 async def test_two_loads_at_once_take_turns(desk: Desk) -> None:
     texts = [f"phone,name\n{A},one\n{B},x\n", f"phone,name\n{A},two\n{C},y\n"]
     paths = [desk.folder / f"{index}.csv" for index in range(2)]
-    for path, text in zip(paths, texts, strict=True):
-        path.write_text(text)
+    for path, content in zip(paths, texts, strict=True):
+        path.write_text(content)
     reports = await asyncio.gather(
         *(load(desk.engine, desk.campaign, path, IntakeOptions(), max_reject_percent=50,
                rejects_path=path.with_suffix(".rejects")) for path in paths)
