@@ -165,9 +165,8 @@ class Lane:
         """Begin a shift where the last one, in whichever process, left the lane; how many seconds ago it last sent."""
         self.refusals = row.refusals
         self.on_trial.clear()
-        if (
-            row.epoch != self.epoch + 1
-        ):  # another process has sent: what is known here of the runs' limits is old
+        another_has_sent = row.epoch != self.epoch + 1
+        if another_has_sent:  # what is known here of the runs' limits is old
             self.pacer.forget(())
         self.epoch = row.epoch
         return self.prime(row.last_sent_at)
