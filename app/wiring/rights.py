@@ -101,9 +101,9 @@ RIGHTS: Final[Mapping[str, Role]] = {
     "user.invite": Role.ADMIN,
     "user.role": Role.ADMIN,
 }
+"""Act -> the least role for it."""
 AUTHORING: Final = ("campaign.load", "campaign.clone")
 """Who has done one of these last is a campaign's author."""
-"""Act -> the least role for it."""
 
 
 @frozen
