@@ -32,6 +32,7 @@ ENDED: Final[Mapping[str, str]] = {
     "frequency_cap": 'Send less, allow more in `[[caps]]`, or let it wait: `on_cap = "wait"`.',
     "already_arrived": "Nothing: the person has it.",
     "too_late": "Start earlier, or allow a longer `catch_up`.",
+    "no_run": "`drumbeat campaign next` lists missed runs; `drumbeat campaign clone` makes a new campaign of it.",
     "given_up": f"If it has not arrived after all: {RETRY} with `--given-up`.",
     "no_trusted_answer": "[Settle messages in doubt](../how-to/settle-doubts.md).",
     "interrupted": "[Settle messages in doubt](../how-to/settle-doubts.md).",

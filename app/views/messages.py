@@ -24,6 +24,7 @@ ENDED: Final = {
     "frequency_cap": "The person has received as many messages as a cap allows.",
     "already_arrived": "It was retried, and then the first message turned out to have arrived.",
     "too_late": "At the launch, the run's time of day had passed in the person's zone by more than `catch_up`.",
+    "no_run": "The campaign is over, and no run of it was for this person: each was missed or came before their row.",
     "given_up": "It was in doubt, and somebody gave it up.",
     "no_trusted_answer": "The call was sent and no reliable answer came: the message may have arrived.",
     "interrupted": "The runner was killed during the call: the message may have arrived.",
@@ -52,7 +53,7 @@ WAITS: Final = {
     "use_template": "The person's window is closed; it is sent as a template next.",
     "own_time": "Its own time has not come: the row's `send_at`, or the run's time of day in the person's time zone.",
     "no_sender": "Its account or sender is not in drumbeat.toml; it is not sent until you add it.",
-    "campaign_scheduled": "The campaign has not started; it starts at its scheduled time.",
+    "campaign_scheduled": "The run has not started; it starts at its scheduled time.",
     "campaign_draft": "The campaign is a draft without a time; use `drumbeat campaign start`.",
     "approval": "The campaign needs an approval before it starts.",
 }

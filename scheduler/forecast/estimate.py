@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from campaigns.errors import InvalidInput
 from campaigns.message.provider_templates import ProviderTemplate
@@ -21,12 +21,12 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now
 from providers.settings import AccountSettings
-from scheduler.audience.local_time import OwnTimes, own_times
 from scheduler.forecast.allowance import allowance_left
 from scheduler.forecast.durations import LaneLoad, pace_limits
 from scheduler.forecast.expected import Expected
 from scheduler.forecast.forecast import Estimate
 from scheduler.forecast.kinds import Kinds
+from scheduler.forecast.next_run import NextRun, next_run
 from scheduler.forecast.planning import planning_lanes
 from scheduler.forecast.run_limits import add_limits
 from scheduler.sending.facts import Claim, Known, reach_of
@@ -50,9 +50,6 @@ from storage.views.estimates import (
     pending_jobs,
 )
 
-if TYPE_CHECKING:
-    pass
-
 T = TypeVar("T")
 SPARE: Final = timedelta(minutes=5)
 """How much longer than estimated the sending may take, before a window that closes then is not sure."""
@@ -74,8 +71,8 @@ class _Part:
     """Those of them that go outside an open window."""
     experiment: Experiment | None = None
     """The test of its variants; None: no recipient waits for a winner."""
-    own_times: OwnTimes | None = None
-    """None: the run's time is the time of all."""
+    next: NextRun | None = None
+    """None: it is launched already."""
 
 
 async def estimate(
@@ -106,11 +103,10 @@ async def estimate(
             f"{campaign.name} is {campaign.state}; nothing of it is left to send.",
             hint=f"drumbeat report cost {campaign.name}",
         )
-    opens_at = campaign.spec.schedule.opens_at(campaign.start_at or moment)
-    result = Estimate(moment if opened else max(moment, opens_at))
-    for part in [await _open_part(connection, run) for run in opened] or [
-        await _next_part(connection, campaign, result.at)
-    ]:
+    coming = None if opened else await next_run(connection, campaign, moment)
+    result = Estimate(coming.begins_at if coming else moment)
+    parts = [await _open_part(connection, run) for run in opened]
+    for part in [await _next_part(connection, campaign, coming)] if coming else parts:
         used = (
             await templates_for_category(facts or connection, part.spec) if templates is None else templates
         )
@@ -143,24 +139,12 @@ def _waits_for_winner(spec: CampaignSpec) -> bool:
     return spec.split is not None and spec.split.has_rest
 
 
-async def _next_part(connection: Connection, campaign: Campaign, at: datetime) -> _Part:
-    spec, schedule, nominal_at = campaign.spec, campaign.spec.schedule, campaign.start_at or at
-    local = schedule.recipient_local_time
-    own = await own_times(connection, campaign.id, schedule, nominal_at) if local else None
-    planned_at = max([nominal_at, *(own.times.values() if own else ())])
-    run = RunRow(
-        id=0,
-        campaign_id=campaign.id,
-        name=campaign.name,
-        state=RunState.RUNNING,
-        reason=None,
-        expires_at=schedule.deadline(planned_at),
-        token="",
-    )
-    size = await count_recipients(connection, campaign.id)
-    part = _Part(run, spec, size, future_jobs(connection, campaign.id, spec.lanes), own_times=own)
+async def _next_part(connection: Connection, campaign: Campaign, coming: NextRun) -> _Part:
+    spec, size = campaign.spec, await count_recipients(connection, campaign.id)
+    pages = future_jobs(connection, campaign.id, spec.lanes)
+    part = _Part(coming.run, spec, size, pages, next=coming)
     if _waits_for_winner(spec):
-        part.experiment = Experiment(0, at, None, None)
+        part.experiment = Experiment(0, coming.begins_at, None, None)
     return part
 
 
@@ -279,7 +263,8 @@ def _count(part: _Part, lane: str, expected: Expected, people: int, result: Esti
         case Send(form=form):
             part.sends[lane] += people
             part.outside += people * expected.outside
-            own_time = "recipient_local_time" if part.own_times else "send_at"
+            is_local = part.next is not None and part.next.own_times is not None
+            own_time = "recipient_local_time" if is_local else "send_at"
             result.add_sends(people, form, lane, expected.at, expected.held_by, own_time)
         case Skip(reason=reason):
             result.skips[reason] += people
@@ -291,11 +276,6 @@ def _count(part: _Part, lane: str, expected: Expected, people: int, result: Esti
 
 def _due_at(part: _Part, prospect: Prospect, at: datetime) -> datetime | None:
     """From when on the message may go, by its own time; None: that has passed too long ago."""
-    if part.own_times is None:
+    if part.next is None:
         return max(at, prospect.due_at or at)
-    lateness = part.spec.schedule.lateness
-    own = part.own_times.of(prospect.timezone, prospect.region, prospect.phone)
-    if lateness is not None and own < at - lateness:
-        return None
-    due_at = max(at, own)
-    return max(due_at, prospect.due_at or due_at)
+    return part.next.due_at(prospect.timezone, prospect.region, prospect.phone, prospect.due_at)

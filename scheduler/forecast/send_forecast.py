@@ -15,10 +15,9 @@ from campaigns.rules.decide import decide
 from campaigns.rules.decision import Decision, Facts, Send, Wait
 from campaigns.rules.names import WAITS_FOR_EVENT, Rule
 from campaigns.spec.campaign_spec import CampaignSpec
-from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import RunState
-from campaigns.time.zones import find_zone, instant_of
 from scheduler.forecast.durations import LaneLoad, Limit, pace_limits
+from scheduler.forecast.next_run import next_run
 from scheduler.forecast.waits import Waits, price_of
 from scheduler.sending.facts import Claim, gather
 from scheduler.sending.lanes import Lane
@@ -26,7 +25,7 @@ from scheduler.sending.limits import tier_of
 from scheduler.sending.plans import Plan, stored_plan
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
-from storage.runs.runs import RunRow, open_runs, run_spec
+from storage.runs.runs import open_runs, run_spec
 from storage.runs.variants import Experiment, experiment_of
 from storage.views.timelines import JobHistory, Row, count_due, due_job, rows_before, stream_ahead
 
@@ -67,11 +66,14 @@ class Prospects:
     pace: Limit | None
     """What limits those; None: nothing does."""
     assumes: tuple[Assumption, ...]
+    too_late: bool = False
+    """The launch skips it, because the run's time of day has passed in the person's zone; nothing else matters then."""
 
     @property
     def send_at(self) -> datetime | None:
         """The estimated time, to the second; None: it waits for a person to act, or is not sent at all."""
-        return self.end_at.replace(microsecond=0) if isinstance(self.end, Send) else None
+        is_sent = isinstance(self.end, Send) and not self.too_late
+        return self.end_at.replace(microsecond=0) if is_sent else None
 
 
 @frozen
@@ -124,43 +126,23 @@ async def prospects_of_row(
     connection: Connection, lane: Lane, campaign: Campaign, row: Row, now: datetime
 ) -> Prospects:
     """Of a recipient's message in the campaign's next run; of a draft's, were it started now."""
-    spec, nominal_at = campaign.spec, max(campaign.start_at or now, now)
-    schedule = spec.schedule
-    starts_at = max(now, schedule.opens_at(nominal_at))
-    local = schedule.recipient_local_time
-    due_at = max(filter(None, (starts_at, row.send_at, _local_time(schedule, row, nominal_at))))
-    run = RunRow(
-        id=0,
-        campaign_id=campaign.id,
-        name=campaign.name,
-        state=RunState.RUNNING,
-        reason=None,
-        expires_at=schedule.deadline(schedule.closes_at(campaign.start_at or now)),
-        token="",
-    )
+    spec, job = campaign.spec, row.job
+    coming = await next_run(connection, campaign, now)
+    starts_at, local = coming.begins_at, coming.own_times is not None
+    due_at = coming.due_at(job.timezone, job.region, job.phone, row.send_at)
     plan = await stored_plan(connection, spec, lane)
     rest = plan.split is not None and plan.split.has_rest
     experiment = Experiment(0, starts_at, None, None) if rest else None
 
     async def queue(free: datetime, held: Sequence[Wait]) -> _Turn:
         ahead = await rows_before(connection, campaign.id, row, len(spec.lanes))
-        begins = free if held and held[-1].rule in FOR_ALL else due_at if local else starts_at
+        begins = free if held and held[-1].rule in FOR_ALL else due_at if local and due_at else starts_at
         intervals = _intervals(lane, plan)
         return _Turn(max(free, begins + ahead * max(intervals.own, intervals.shared)), ahead)
 
-    message = _Message(connection, lane, Claim(run, plan, (row.job,), (), experiment))
-    return await message.foresee(starts_at, due_at, queue)
-
-
-def _local_time(schedule: ScheduleSpec, row: Row, nominal_at: datetime) -> datetime | None:
-    """When the run's time of day comes where the person lives."""
-    if not schedule.recipient_local_time:
-        return None
-    from campaigns.phones.phone_zones import zones_of
-
-    zones = (find_zone(row.job.timezone),) if row.job.timezone else zones_of(row.job.phone)
-    wall = schedule.wall_time(nominal_at)
-    return max(instant_of(wall, zone) for zone in zones or (schedule.zone,))
+    message = _Message(connection, lane, Claim(coming.run, plan, (job,), (), experiment))
+    found = await message.foresee(starts_at, due_at or starts_at, queue)
+    return replace(found, too_late=due_at is None)
 
 
 class _Message:

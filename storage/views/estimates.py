@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.markets import LONGEST_PREFIX
 from campaigns.phones.user_ids import PREFIX as USER_ID
+from campaigns.rules.names import Rule
 from campaigns.states import JobState
 from storage.runs.editions import of_audience
 from storage.runs.job_counts import count_states
@@ -21,6 +22,11 @@ from storage.tables.runs import jobs, runs
 PAGE: Final = 5_000
 LATEST_RECEIPT: Final = timedelta(days=30)
 """How long after it was sent a message may still arrive."""
+
+
+ASKED_ANEW: Final = tuple(rule.value for rule in Rule if rule is not Rule.PAIR_LIMIT)
+"""Rules whose facts show how long they hold a message: the time that is stored is only that of the next decision, and
+of one that waits for an event the run's end. The pair limit may also be the provider's answer."""
 
 
 class Prospect(NamedTuple):
@@ -113,9 +119,10 @@ async def future_jobs(
 async def pending_jobs(connection: AsyncConnection, run_id: int) -> AsyncIterator[list[Prospect]]:
     """The jobs of a run that were neither sent nor ended, in pages."""
     person = recipients.c
+    own_time = case((func.coalesce(jobs.c.held_by, "").not_in(ASKED_ANEW), jobs.c.due_at))
     query = (
         select(
-            jobs.c.lane, jobs.c.due_at, jobs.c.phone, person.region, person.timezone, person.consent_at,
+            jobs.c.lane, own_time, jobs.c.phone, person.region, person.timezone, person.consent_at,
             jobs.c.id, jobs.c.run_id, jobs.c.variant, jobs.c.free_refused_at,
         )
         .join(recipients, person.id == jobs.c.recipient_id)

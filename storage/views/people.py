@@ -18,8 +18,10 @@ from storage.audience.campaigns import Campaign
 from storage.database.engine import is_sqlite
 from storage.tables.audience import recipients
 from storage.tables.runs import attempts, events, jobs
+from storage.tables.types import Text
 from storage.views.people_ranges import PeopleFilter, Range, ranges_of
 from storage.views.report_scope import ScheduledRun
+from storage.views.reports import ENDED_WITHOUT_RUN
 
 LOOKED_AT: Final = 5_000
 """Rows that one page looks at where no index answers; the next goes on behind them."""
@@ -216,7 +218,8 @@ def _of_rows(part: Range) -> list[ColumnElement[Any]]:
         "phone": recipients.c.phone,
         "vars": recipients.c.vars,
     }
-    known |= {"state": literal(part.name), "attempts": literal(0)}
+    reason = dict(ENDED_WITHOUT_RUN.values()).get(JobState(part.name))
+    known |= {"state": literal(part.name), "reason": literal(reason, Text()), "attempts": literal(0)}
     return [known.get(name, null()).label(name) for name in field_names(PersonRow)]
 
 

@@ -23,7 +23,7 @@ from storage.runs.retries import ALREADY_ARRIVED
 from storage.tables.audience import recipients
 from storage.tables.runs import attempts, events, jobs, runs
 from storage.views.report_scope import ScheduledRun
-from storage.views.reports import state_before_launch
+from storage.views.reports import reason_before_launch, state_before_launch
 
 IN_TURN: Final = "pacing"
 """The rule of a message that nothing holds but its turn: no rule is stored for it."""
@@ -138,10 +138,13 @@ async def ranges_of(
 
 
 def _before_launch(connection: AsyncConnection, campaign: Campaign, wanted: PeopleFilter) -> list[Range]:
-    """Everybody of the list waits, or is cancelled with it."""
+    """Everybody of the list waits, or ended with the campaign."""
     state = state_before_launch(campaign)
     is_other = bool(wanted.states) and state not in wanted.states
-    if is_other or wanted.rule or wanted.code or wanted.reason or wanted.text:
+    for_other = any(
+        asked not in ("", reason_before_launch(campaign)) for asked in (wanted.code, wanted.reason)
+    )
+    if is_other or for_other or wanted.rule or wanted.text:
         return []
     mine = of_audience(campaign.id)
     if wanted.phone:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from campaigns.money.costs import NO_CURRENCY, from_micros
-from campaigns.states import CampaignState, JobState
+from campaigns.states import JobState
 from storage.audience.campaigns import Campaign
 from storage.database.engine import allow_silence, is_sqlite
 from storage.receipts.user_ids import numbers_of_placeholders
@@ -19,9 +19,10 @@ from storage.runs.editions import of_audience
 from storage.sending.erased import ERASED
 from storage.tables.audience import imports, recipients
 from storage.tables.runs import jobs
+from storage.tables.types import Text
 from storage.views.people_ranges import Range
 from storage.views.report_scope import ScheduledRun, Scope, scope_of
-from storage.views.reports import state_before_launch
+from storage.views.reports import reason_before_launch, state_before_launch
 
 PAGE: Final = 1000
 ENDED: Final = (JobState.FAILED, JobState.SKIPPED, JobState.EXPIRED, JobState.CANCELLED)
@@ -109,8 +110,8 @@ def _not_reached(scope: Scope) -> ColumnElement[bool]:
     """Restricts jobs to one of each person whose every message in the scope ended without arriving: the newest. Erased
     people are left out."""
     if not scope.launched:
-        cancelled = scope.campaign.state is CampaignState.CANCELLED
-        return literal(cancelled) & ~recipients.c.phone.startswith(ERASED)
+        ended = state_before_launch(scope.campaign) in ENDED
+        return literal(ended) & ~recipients.c.phone.startswith(ERASED)
     other = jobs.alias("other")
     blocking = (other.c.id > jobs.c.id) | other.c.state.not_in(ENDED)
     theirs = select(other.c.id).where(
@@ -165,13 +166,14 @@ def _jobs_of(scope: Scope) -> Select[Any]:
 
 
 def _future_jobs_of(campaign: Campaign) -> Select[Any]:
-    missing = ("reason", "code", "provider_message_id", "form", "variant", "cost_micros", "currency", "run")
+    missing = ("code", "provider_message_id", "form", "variant", "cost_micros", "currency", "run")
     times = ("sent_at", "delivered_at", "read_at")
     return (
         select(
             recipients.c.line,
             recipients.c.phone,
             literal(state_before_launch(campaign).value).label("state"),
+            literal(reason_before_launch(campaign), Text()).label("reason"),
             literal(0).label("attempts"),
             *(null().label(name) for name in (*missing, *times)),
         )

@@ -35,6 +35,13 @@ NOT_REACHED: Final = (
     JobState.CANCELLED,
 )
 """How a message ends that did not arrive, or may not have arrived, in the order of the reports."""
+NO_RUN: Final = "no_run"
+"""Of people to whom no run is left: those that were planned were missed, or were made without them."""
+ENDED_WITHOUT_RUN: Final = {
+    CampaignState.CANCELLED: (JobState.CANCELLED, "run_cancelled"),
+    CampaignState.COMPLETED: (JobState.EXPIRED, NO_RUN),
+}
+"""How, and why, it ends for people to whom a campaign has made no message."""
 
 
 @frozen
@@ -165,7 +172,12 @@ async def _groups(connection: AsyncConnection, scope: Scope) -> list[JobGroup]:
 
 def state_before_launch(campaign: Campaign) -> JobState:
     """The state that the recipients of a campaign without a run count as."""
-    return JobState.CANCELLED if campaign.state is CampaignState.CANCELLED else JobState.PENDING
+    return ENDED_WITHOUT_RUN.get(campaign.state, (JobState.PENDING, ""))[0]
+
+
+def reason_before_launch(campaign: Campaign) -> str | None:
+    """Why they have ended; None: they wait."""
+    return ENDED_WITHOUT_RUN.get(campaign.state, (JobState.PENDING, None))[1]
 
 
 async def states_by_run(
@@ -219,7 +231,7 @@ async def failures(
     """Jobs that ended without arriving or are in doubt, grouped by code: by state, the most frequent first."""
     scope = await scope_of(connection, campaign, chosen)
     if not scope.launched:
-        return await _cancelled_before_launch(connection, campaign)
+        return await _ended_before_launch(connection, campaign)
     counted = await count_by(connection, scope, *GROUP)
     groups = {key: number for key, number in counted.items() if JobState(key[1]) in NOT_REACHED}
     examples = await examples_of(connection, groups)
@@ -244,14 +256,13 @@ async def _by_number(connection: AsyncConnection, found: Sequence[Failure]) -> l
     return [replace(one, example=numbers.get(one.example or "", one.example)) for one in found]
 
 
-async def _cancelled_before_launch(connection: AsyncConnection, campaign: Campaign) -> list[Failure]:
-    if campaign.state is not CampaignState.CANCELLED:
+async def _ended_before_launch(connection: AsyncConnection, campaign: Campaign) -> list[Failure]:
+    reason = reason_before_launch(campaign)
+    if reason is None or not campaign.recipients:
         return []
     first = select(func.min(recipients.c.phone)).where(of_audience(campaign.id))
-    if not campaign.recipients:
-        return []
     example = await connection.scalar(first)
-    return [Failure(JobState.CANCELLED, None, "run_cancelled", None, campaign.recipients, example)]
+    return [Failure(state_before_launch(campaign), None, reason, None, campaign.recipients, example)]
 
 
 def _failures_with(found: Sequence[Failure], purged: Sequence[JobGroup]) -> list[Failure]:

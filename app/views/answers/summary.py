@@ -124,8 +124,10 @@ class CostCompared(TypedDict):
     """What the provider has charged."""
     unsettled: Decimal
     """The expected cost of those whose charge the provider has not reported."""
+    unpriced: int
+    """Messages with neither an expected price nor a charge."""
     per_delivered: Decimal | None
-    """(actual + unsettled) / delivered; null: none was delivered."""
+    """(actual + unsettled) / delivered; null: none was delivered, or a message has no price."""
 
 
 class ComparedCampaign(TypedDict):

@@ -15,11 +15,13 @@ from campaigns.errors import InvalidInput
 from campaigns.frozen import frozen
 from campaigns.phones.phone import PhoneFault, read_person
 from campaigns.states import JobState, RunState
+from scheduler.clock.progress import LANE_PAUSED
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.receipts.user_ids import numbers_of_placeholders
 from storage.retention.purged_totals import purged_since
 from storage.sending.erased import ERASED
+from storage.views.overview import paused_lanes
 from storage.views.people import COUNTED, PeoplePlace, PersonRow, count_people, count_states, people_rows
 from storage.views.people_ranges import IN_TURN, OWN_TIME, PeopleFilter
 from storage.views.rejected_rows import RejectedRow, count_rejected, rejected_rows
@@ -189,7 +191,9 @@ async def people_page(
     count = await count_people(connection, campaign, run, wanted) if counted else None
     numbers = await numbers_of_placeholders(connection, [row.phone for row in found.rows])
     shown = [replace(row, phone=numbers.get(row.phone, row.phone)) for row in found.rows]
-    people = [person_line(row, run, now) for row in shown]
+    lanes = await paused_lanes(connection, campaign.lanes, now)
+    paused = {pause.lane: pause.until for pause in lanes}
+    people = [_person_line(row, run, now, paused) for row in shown]
     return PeoplePage(
         campaign, run, runs, people, (), _written(found.next), found.looked_at, count, purged_at
     )
@@ -234,8 +238,20 @@ def _written(place: PeoplePlace | None) -> str:
     return "" if place is None else f"{place.range}~{place.after}"
 
 
-def person_line(row: PersonRow, run: ScheduledRun | None, now: datetime) -> PersonLine:
-    return PersonLine(row, name_of(row.vars), _meaning(row, run, now), _until(row, now))
+Paused = Mapping[str, datetime | None]
+"""The senders that are paused, and until when; None: until a person resumes them."""
+
+
+def _person_line(row: PersonRow, run: ScheduledRun | None, now: datetime, paused: Paused) -> PersonLine:
+    waits_for_sender = _waits_for_sender(row, run, paused)
+    until = paused[row.lane or ""] if waits_for_sender else _until(row, now)
+    meaning = WAITS[LANE_PAUSED] if waits_for_sender else _meaning(row, run, now)
+    return PersonLine(row, name_of(row.vars), meaning, until)
+
+
+def _waits_for_sender(row: PersonRow, run: ScheduledRun | None, paused: Paused) -> bool:
+    is_running = run is not None and run.state is not RunState.PAUSED
+    return is_running and row.state is JobState.PENDING and row.lane in paused
 
 
 def _until(row: PersonRow, now: datetime) -> datetime | None:

@@ -23,6 +23,8 @@ from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
 from storage.retention.purged_totals import purged_since
+from storage.runs.runs import TOO_LATE
+from storage.views.reports import ENDED_WITHOUT_RUN
 from storage.views.timelines import (
     JobHistory,
     Moment,
@@ -134,7 +136,11 @@ async def recipient_timeline(
     if row is not None and only_tests:
         return await _waiting(case, row, jobs, left_out)
     if jobs:
-        return await _launched(case, jobs, await row_of_job(connection, jobs[-1].id, listed), left_out)
+        comes_again = row is not None and campaign.state is not CampaignState.CANCELLED
+        next_run = campaign.start_at if comes_again else None
+        return await _launched(
+            case, jobs, await row_of_job(connection, jobs[-1].id, listed), left_out, next_run
+        )
     if left_out:
         return _rejected(number, left_out)
     raise await _unknown(case)
@@ -209,7 +215,11 @@ def _reject_moments(left_out: Sequence[RejectHistory]) -> Iterator[Moment]:
 
 
 async def _launched(
-    case: _Case, jobs: Sequence[JobHistory], row: Row | None, left_out: Sequence[RejectHistory]
+    case: _Case,
+    jobs: Sequence[JobHistory],
+    row: Row | None,
+    left_out: Sequence[RejectHistory],
+    next_run: datetime | None,
 ) -> RecipientTimeline:
     job = jobs[-1]
     hold = prospects = None
@@ -229,7 +239,7 @@ async def _launched(
         "run": job.nominal_at,
         "runs": len({one.run_id for one in jobs}),
         "expires_at": job.expires_at if hold else None,
-        "next_run": case.campaign.start_at if case.campaign.state is not CampaignState.CANCELLED else None,
+        "next_run": next_run,
         "variant": job.variant,
         "form": job.form,
         "price": amount(job.price) if job.price else None,
@@ -274,7 +284,8 @@ async def _waiting(
     campaign, name = case.campaign, case.spec.lanes[row.bucket % len(case.spec.lanes)]
     lane = case.lane(name)
     hold = prospects = None
-    if campaign.state is not CampaignState.CANCELLED:
+    ended = _ended(campaign)
+    if ended is None:
         if lane is not None:
             prospects = await prospects_of_row(case.connection, lane, campaign, row, case.now)
         hold = await _hold_before_launch(case, lane is not None)
@@ -284,11 +295,11 @@ async def _waiting(
     timeline = [loaded, *await builder.timeline(case.connection, case.phone, tests)]
     answer = {
         **case.person,
-        "state": JobState.PENDING if hold else JobState.CANCELLED,
-        "reason": campaign.reason,
+        "state": ended[0] if ended else JobState.PENDING,
+        "reason": campaign.reason or (ended[1] if ended else None),
         "code": None,
         **_held(hold, prospects),
-        "meaning": _meaning(hold, None if hold else "run_cancelled"),
+        "meaning": _meaning(hold, ended[1] if ended else None),
         "lane": name,
         "next_run": campaign.start_at if hold else None,
         **_places(row, left_out),
@@ -297,13 +308,19 @@ async def _waiting(
     return RecipientTimeline(answer)
 
 
+def _ended(campaign: Campaign) -> tuple[JobState, str] | None:
+    """How and why it has ended for a person without a message; None: a run is to come."""
+    no_run_left = campaign.state is CampaignState.RUNNING and campaign.start_at is None
+    return ENDED_WITHOUT_RUN.get(CampaignState.COMPLETED if no_run_left else campaign.state)
+
+
 async def _hold_before_launch(case: _Case, has_lane: bool) -> _Hold:
     campaign = case.campaign
     if not has_lane:
         return _Hold(NO_SENDER, case.spec.provider, stops=True)
     if campaign.state is CampaignState.DRAFT:
         return _Hold("campaign_draft", stops=True)
-    if campaign.state is not CampaignState.SCHEDULED:
+    if campaign.state is CampaignState.PAUSED:
         return _Hold(f"campaign_{campaign.state.value}", campaign.reason, stops=True)
     if problem := await _approval(case):
         return _Hold("approval", problem, stops=True)
@@ -339,6 +356,8 @@ def _held(hold: _Hold | None, prospects: Prospects | None) -> dict[str, Any]:
 
 def _expected(prospects: Prospects) -> dict[str, Any]:
     """The rules' decision once every delay that has an end is over."""
+    if prospects.too_late:
+        return _skipped(JobState.SKIPPED, TOO_LATE, prospects.end_at)
     match prospects.end:
         case Send(form=form):
             price = prospects.price
@@ -349,9 +368,13 @@ def _expected(prospects: Prospects) -> dict[str, Any]:
                 "price": amount(price.money) if price else None,
             }
         case Skip(reason=reason, state=state):
-            return {"decision": state, "reason": reason, "because": ENDED[reason], "at": prospects.end_at}
+            return _skipped(state, reason, prospects.end_at)
         case Wait(rule=rule):
             return {"decision": "wait", "rule": rule, "because": WAITS[rule]}
+
+
+def _skipped(state: JobState, reason: str, at: datetime) -> dict[str, Any]:
+    return {"decision": state, "reason": reason, "because": ENDED[reason], "at": at}
 
 
 def _meaning(hold: _Hold | None, reason: str | None) -> str | None:

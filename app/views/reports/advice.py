@@ -9,7 +9,7 @@ from campaigns.reject_codes import RejectCode
 from campaigns.states import JobState
 from scheduler.actions.retrying import retry_verdict
 from storage.runs.retries import EndedGroup
-from storage.views.reports import Failure
+from storage.views.reports import NO_RUN, Failure
 
 REJECTED = "Correct these rows in the rejects file, and load that file into the campaign."
 _REJECTED: dict[str, str] = {
@@ -50,6 +50,8 @@ def advice_on(failure: Failure, *, has_template: bool) -> Advice:
         return Advice("Decide whether it is sent again.", "resolve")
     if failure.state is JobState.SKIPPED:
         return Advice(_SKIPPED.get(failure.reason or "", verdict.why))
+    if failure.reason == NO_RUN:
+        return Advice("No run was left for it: to send it after all, clone the campaign and start the copy.")
     if verdict.again is not None:
         return Advice(f"{verdict.why} It can be sent again.", "retry")
     return Advice(verdict.why)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.views.reports import reports
+from app.views.reports.cost_report import FORMULAS as COST_FORMULAS
 from app.views.reports.cost_report import make_cost_report
 from app.views.reports.funnel import STEPS, Funnel, read_funnel
 from app.views.reports.parts import Report, Table, find_asked
@@ -26,7 +27,8 @@ FORMULAS: Final = {
     "read_rate": reports.FORMULAS["read_rate"],
     "reply_rate": "replied / delivered",
     "actual": "the sum of what the provider has charged",
-    "per_delivered": "(actual + unsettled) / delivered",
+    "unpriced": COST_FORMULAS["unpriced"],
+    "per_delivered": "(actual + unsettled) / delivered; nothing where a message has no price",
 }
 
 
@@ -57,6 +59,7 @@ class Line:
                     "currency": cost["currency"],
                     "actual": cost["actual"],
                     "unsettled": cost["unsettled"],
+                    "unpriced": cost["unpriced"],
                     "per_delivered": self._each(cost),
                 }
                 for cost in self.costs
@@ -65,8 +68,10 @@ class Line:
 
     def _each(self, cost: dict[str, Any]) -> Decimal | None:
         delivered = self.funnel["delivered"]
+        if not delivered or cost["unpriced"]:
+            return None
         whole: Decimal = cost["actual"] + cost["unsettled"]
-        return (whole / delivered).quantize(Decimal("0.000001")) if delivered else None
+        return (whole / delivered).quantize(Decimal("0.000001"))
 
 
 async def compare_campaigns(connection: Connection, names: Sequence[str], period: Period = ALWAYS) -> Report:
@@ -80,7 +85,7 @@ async def compare_campaigns(connection: Connection, names: Sequence[str], period
     rows += [
         (f"{key.replace('_', ' ')} {currency or '(currency unknown)'}", *amounts, FORMULAS.get(key))
         for currency in dict.fromkeys(cost["currency"] for line in shown for cost in line["costs"])
-        for key in ("actual", "unsettled", "per_delivered")
+        for key in ("actual", "unsettled", "unpriced", "per_delivered")
         for amounts in [[_amount(line["costs"], currency, key) for line in shown]]
     ]
     names_shown = [line.name for line in lines]
@@ -98,7 +103,7 @@ async def compare_campaigns(connection: Connection, names: Sequence[str], period
     )
 
 
-def _amount(costs: Sequence[dict[str, Any]], currency: str | None, key: str) -> Decimal | None:
+def _amount(costs: Sequence[dict[str, Any]], currency: str | None, key: str) -> Decimal | int | None:
     return next((cost[key] for cost in costs if cost["currency"] == currency), None)
 
 

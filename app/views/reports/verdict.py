@@ -20,14 +20,14 @@ _LOST = {
 def verdict_on(asked: Asked, found: Delivery) -> str:
     """One sentence, with what needs attention."""
     campaign = asked.campaign
-    if not found.runs and campaign.state is not CampaignState.CANCELLED:
+    if not found.runs and campaign.state not in (CampaignState.CANCELLED, CampaignState.COMPLETED):
         return f"Not sent yet: {counted(found.jobs, 'recipient')} {'waits' if found.jobs == 1 else 'wait'}."
     match campaign.state:
         case CampaignState.PAUSED:
             return f"Paused ({campaign.reason or 'by a person'}): {_progress(found)}."
         case CampaignState.CANCELLED:
             return f"Cancelled: {_result(found)}."
-        case CampaignState.RUNNING if asked.runs is None and _unsent(found):
+        case CampaignState.RUNNING if _unsent(found):
             return f"Sending: {_progress(found)}."
         case CampaignState.RUNNING if found.awaiting:
             return f"All sent, and receipts still come in: {_result(found)}."

@@ -1,0 +1,64 @@
+"""The run that the next launch would make: when it begins, when each person's message falls due in it, and when it
+expires."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from campaigns.frozen import frozen
+from campaigns.spec.schedule_spec import ScheduleSpec
+from campaigns.states import RunState
+from scheduler.audience.local_time import OwnTimes, own_times
+from scheduler.clock.calendar import Before, take_turn
+from storage.audience.campaigns import Campaign
+from storage.database.engine import Connection
+from storage.runs.runs import RunRow
+
+
+@frozen
+class NextRun:
+    run: RunRow
+    schedule: ScheduleSpec
+    begins_at: datetime
+    """When it is launched; now, if its time has come."""
+    own_times: OwnTimes | None
+    """None: the run's time is the time of all."""
+
+    def due_at(
+        self, timezone: str | None, region: str | None, phone: str, send_at: datetime | None
+    ) -> datetime | None:
+        """From when on a person's message may go; None: never, the launch skips it, because the time of day has passed
+        in the person's zone."""
+        begins_at, lateness = self.begins_at, self.schedule.lateness
+        if self.own_times is None:
+            return max(begins_at, send_at or begins_at)
+        own = self.own_times.of(timezone, region, phone)
+        if lateness is not None and own < begins_at - lateness:
+            return None
+        return max(begins_at, own, send_at or begins_at)
+
+
+async def next_run(connection: Connection, campaign: Campaign, now: datetime) -> NextRun:
+    """Of a draft: the one that a start now would make."""
+    schedule, nominal_at = campaign.spec.schedule, _nominal_at(campaign, now)
+    local = schedule.recipient_local_time
+    own = await own_times(connection, campaign.id, schedule, nominal_at) if local else None
+    run = RunRow(
+        id=0,
+        campaign_id=campaign.id,
+        name=campaign.name,
+        state=RunState.RUNNING,
+        reason=None,
+        expires_at=schedule.deadline(max([nominal_at, *(own.times.values() if own else ())])),
+        token="",
+    )
+    return NextRun(run, schedule, max(now, schedule.opens_at(nominal_at)), own)
+
+
+def _nominal_at(campaign: Campaign, now: datetime) -> datetime:
+    """Its planned time. Of a schedule that repeats, a time that is too long ago is left out."""
+    schedule, start_at = campaign.spec.schedule, campaign.start_at or now
+    if schedule.opens_at(start_at) > now:
+        return start_at
+    turn = take_turn(schedule, start_at, now, Before())
+    return turn.run or turn.next_at or start_at
