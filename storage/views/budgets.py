@@ -18,6 +18,7 @@ from storage.tables.audience import campaigns
 from storage.tables.money import budgets
 
 KINDS: Final = ("run", "day", "month")
+OF_EACH_KIND: Final = 3
 
 
 @frozen
@@ -52,18 +53,15 @@ class CampaignBudget:
 
 
 async def newest_budgets(connection: AsyncConnection, campaigns_read: int) -> Sequence[CampaignBudget]:
-    """Those of the newest campaigns, the newest campaign first."""
+    """Of the newest campaigns the newest of each kind, the newest campaign first."""
     newest = select(campaigns.c.id, campaigns.c.name).order_by(campaigns.c.id.desc()).limit(campaigns_read)
-    found = []
-    for number, name in (await connection.execute(newest)).all():
-        mine = f"{number}:"
-        of_campaign = budgets.c.key.startswith(mine, autoescape=True)
-        drawn = select(budgets).where(of_campaign).order_by(budgets.c.key.desc())
-        for row in await connection.execute(drawn.limit(10)):
-            which = row.key.removeprefix(mine).replace(":", " ")
-            spent, reserved = from_micros(row.spent_micros), from_micros(row.reserved_micros)
-            found.append(CampaignBudget(name, which, row.currency, reserved, spent))
-    return found
+    names: dict[int, str] = dict((await connection.execute(newest)).all())
+    uses = await newest_use(connection, names, OF_EACH_KIND)
+    return [
+        CampaignBudget(name, use.budget, use.currency, use.reserved, use.spent)
+        for campaign_id, name in names.items()
+        for use in uses.get(campaign_id, ())
+    ]
 
 
 async def newest_use(
@@ -93,9 +91,13 @@ def _before_colon(key: ColumnElement[str], sqlite: bool) -> ColumnElement[str]:
 
 async def budget_limits(
     connection: AsyncConnection, campaign_ids: Collection[int]
-) -> dict[int, dict[str, Any]]:
-    """The `[budget]` of each of these campaigns that has one."""
+) -> dict[int, tuple[dict[str, Any], str]]:
+    """The `[budget]` of each of these campaigns that has one, and the zone of its days."""
     named = among(connection, campaigns.c.id, campaign_ids)
     specs = await connection.execute(select(campaigns.c.id, campaigns.c.spec).where(named))
-    found = {campaign_id: orjson.loads(spec).get("budget") for campaign_id, spec in specs}
-    return {campaign_id: budget for campaign_id, budget in found.items() if budget}
+    files = {campaign_id: orjson.loads(spec) for campaign_id, spec in specs}
+    return {
+        campaign_id: (file["budget"], file.get("schedule", {}).get("timezone") or "UTC")
+        for campaign_id, file in files.items()
+        if file.get("budget")
+    }

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import field_names, frozen
 from campaigns.money.costs import NO_CURRENCY, Money, from_micros
-from campaigns.states import CampaignState, JobState, RunState
+from campaigns.states import JobState, RunState
 from storage.database.bulk import among
 from storage.runs.editions import edition_of, of_audience
 from storage.sending.intents import DueJob
-from storage.tables.audience import campaigns, imports, recipients, rejects
+from storage.tables.audience import imports, recipients, rejects
 from storage.tables.lanes import lanes
 from storage.tables.runs import attempts, events, jobs, runs
 
@@ -321,11 +321,3 @@ async def rows_before(connection: AsyncConnection, campaign_id: int, row: Row, l
     same_lane = recipients.c.bucket % lanes_count == row.bucket % lanes_count
     counted = select(func.count()).where(of_audience(campaign_id), same_lane, recipients.c.line < row.line)
     return (await connection.execute(counted)).scalar_one()
-
-
-async def paused_since(connection: AsyncConnection, campaign_id: int) -> datetime | None:
-    """When a launched campaign was paused; None: it is not. Nothing else changes one that is."""
-    row = select(campaigns.c.updated_at).where(
-        campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.PAUSED
-    )
-    return (await connection.execute(row)).scalar()

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
 
+from app.views.campaigns.campaign_list import list_campaigns
+from app.views.campaigns.today import today
+from app.views.operators.costs import costs
 from app.views.people.people import Asked as AskedPeople
 from app.views.people.people import people_page
+from app.views.people.person_story import Story, person_story
 from app.views.reports.comparison import compare_campaigns
 from app.views.reports.summary import read_summary
 from app.wiring.settings import Settings
+from campaigns.money.costs import Money
 from emulators.settings import Settings as EmulatorSettings
+from scheduler.actions.budget import change_budget
+from scheduler.actions.control import pause
 from scheduler.clock.launch import launch_due
 from scheduler.forecast.estimate import estimate
 from scheduler.forecast.forecast import Estimate
 from storage.audience.campaigns import require
 from storage.database.engine import Engine, reading, writing
 from storage.sending.lanes import pause_lane
+from storage.sending.windows import open_window
 from storage.tables.audience import recipients
+from storage.tables.money import budgets
 from storage.tables.runs import jobs, runs
 from tests.acceptance.conftest import InMemory
 from tests.acceptance.test_why import ALLOW, MORNING, NIGHT, Desk
-from tests.support.accounts import account_at
+from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import phone
+from tests.support.campaigns import spec as spec_of
 
 LOCAL = {"recipient_local_time": True, "timezone": "UTC"}
 WAITS_FOR_REPLY = {"text": "Hi", "closed_window": "wait"}
@@ -210,3 +221,100 @@ async def test_the_list_of_people_names_the_sender_that_is_paused(desk: Desk) ->
             page = await people_page(connection, "spring", AskedPeople(), desk.now)
         why = await desk.why()
         assert {(one.meaning, one.until) for one in page.people} == {(why["meaning"], why["held_until"])}
+
+
+async def story(desk: Desk, number: int) -> Story:
+    settings = Settings("", desk.accounts)
+    async with reading(desk.engine) as connection:
+        return await person_story(connection, settings, "spring", phone(number), now=lambda: desk.now)
+
+
+async def test_the_message_as_it_would_be_is_the_one_that_goes(desk: Desk) -> None:
+    """In the form and the variant: one has an open window, and each variant is somebody's."""
+    variants = [
+        {"name": name, "share": 50, "content": {"text": f"{name} for you", "template": TEMPLATE}}
+        for name in ("a", "b")
+    ]
+    await desk.store(size=6, variants=variants)
+    async with writing(desk.engine) as connection:
+        until = NIGHT + timedelta(days=1)
+        await open_window(connection, phone(0), "meta/one", until, "inbound", NIGHT)
+        await open_window(connection, phone(1), "meta/one", until, "inbound", NIGHT)
+    before = [await story(desk, number) for number in range(6)]
+    await launch_due(desk.engine, now=lambda: desk.now)
+    launched = [await story(desk, number) for number in range(6)]
+    await desk.send()
+    after = [await story(desk, number) for number in range(6)]
+    sent = [(one.content.type, one.content.text) for one in after if one.content]
+    assert {type for type, _ in sent} == {"template"}  # the emulator knows of no window and refuses the text
+    foreseen = [
+        [(one.content.type, one.content.text) for one in shown if one.content] for shown in (before, launched)
+    ]
+    assert foreseen[0] == foreseen[1]
+    split = spec_of(variants=variants).split
+    assert split is not None
+    assert foreseen[0][:2] == [("text", f"{split.variant_of(phone(number))} for you") for number in (0, 1)]
+    assert foreseen[0][2:] == sent[2:]
+
+
+async def test_who_waits_for_the_winner_is_shown_no_variant(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
+    variants = [{"name": name, "share": 50, "content": {"template": TEMPLATE}} for name in ("a", "b")]
+    winner = {"by": "read", "after": "4h", "test_percent": 1}
+    await desk.store(size=1, variants=variants, winner=winner)
+    assert (await story(desk, 0)).content is None
+
+
+async def test_since_when_a_campaign_is_paused_does_not_move_with_its_budget(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
+    await desk.store(size=3, budget={"currency": "USD", "max": "5"})
+    await launch_due(desk.engine, now=lambda: desk.now)
+    await pause(desk.engine, "spring", now=lambda: desk.now)
+    await change_budget(desk.engine, "spring", "6", now=lambda: desk.now + timedelta(hours=1))
+    assert (await desk.why())["held_since"] == desk.now
+
+
+async def test_what_is_used_of_a_days_budget_is_of_today(desk: Desk) -> None:
+    """By the campaign's clock."""
+    desk.accounts["meta"] = desk.accounts["meta"].model_copy(update={"price": Money(Decimal(2), "USD")})
+    schedule = {"every": "1d", "starts_at": NIGHT, "timezone": "Asia/Tokyo", "max_runs": 3}
+    await desk.store(schedule=schedule, budget={"currency": "USD", "per_day": "10", "per_month": "90"})
+    await desk.send()
+    tomorrow_there = NIGHT.replace(hour=15)
+    async with reading(desk.engine) as connection:
+        for now, used in ((NIGHT, (6, 6)), (tomorrow_there, (0, 6))):
+            [listed] = await list_campaigns(connection, now=lambda now=now: now)
+            assert tuple(line.used for line in listed.budgets) == used
+            shown = await today(connection, Settings("", desk.accounts), now)
+            assert tuple(line.used for line in shown.budgets) == tuple(filter(None, used))
+
+
+async def test_of_many_budgets_the_newest_of_each_kind_are_listed(desk: Desk) -> None:
+    campaign = await desk.store()
+    async with writing(desk.engine) as connection:
+        keys = [f"{campaign}:run:{run}" for run in range(2, 13)] + [f"{campaign}:day:2026-03-02"]
+        rows = [{"key": key, "currency": "USD", "reserved_micros": 0, "spent_micros": 1} for key in keys]
+        await connection.execute(insert(budgets), rows)
+    async with reading(desk.engine) as connection:
+        found = (await costs(connection, Settings("", desk.accounts), NIGHT)).budgets
+    assert [one.budget for one in found] == ["run 12", "run 11", "run 10", "day 2026-03-02"]
+
+
+async def test_the_summary_of_an_older_run_has_no_variants_of_a_newer_one(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
+    variants = [{"name": name, "share": 50, "content": {"template": TEMPLATE}} for name in ("a", "b")]
+    schedule = {"every": "1d", "starts_at": NIGHT, "max_runs": 2}
+    await desk.store(variants=variants, schedule=schedule)
+    await desk.send()
+    desk.now += timedelta(days=1)
+    async with writing(desk.engine) as connection:
+        await connection.execute(update(jobs).values(state="delivered"))
+    await desk.send()
+    settings = Settings("", desk.accounts)
+    async with reading(desk.engine) as connection:
+        older, newer = await connection.scalars(select(runs.c.id).order_by(runs.c.id))
+        found = {
+            run: (await read_summary(connection, settings, "spring", desk.now, run)).variants
+            for run in (older, newer, None)
+        }
+    assert [run for run, shown in found.items() if shown is not None] == [newer, None]

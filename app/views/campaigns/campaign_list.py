@@ -11,6 +11,7 @@ from app.wiring.rights import AUTHORING
 from campaigns.frozen import field_names, frozen
 from campaigns.money.costs import known_currency, plain
 from campaigns.states import CampaignState
+from campaigns.time.clock import Now, utc_now
 from storage.access.audit import who_did
 from storage.audience import campaigns
 from storage.audience.campaigns import CampaignLine
@@ -59,6 +60,7 @@ async def campaign_page(
     state: CampaignState | None = None,
     part_of_name: str = "",
     size: int = PAGE,
+    now: Now = utc_now,
 ) -> CampaignPage:
     """`before`: the `older` of the page before."""
     found = await page_of_campaigns(
@@ -68,7 +70,7 @@ async def campaign_page(
     owners = await who_did(connection, AUTHORING, [each.name for each in shown])
     older = found[size - 1].id if len(found) > size else None
     costs = await costs_so_far(connection, [each.id for each in shown])
-    budgets = await budget_lines(connection, {each.id: each.name for each in shown})
+    budgets = await budget_lines(connection, {each.id: each.name for each in shown}, now())
     return CampaignPage(shown, owners, costs, budgets, older)
 
 
@@ -99,11 +101,11 @@ def _money_json(cost: CostSoFar, budgets: Sequence[BudgetLine]) -> dict[str, Any
     }
 
 
-async def list_campaigns(connection: Connection) -> list[ListedCampaign]:
+async def list_campaigns(connection: Connection, *, now: Now = utc_now) -> list[ListedCampaign]:
     """Every campaign, the newest first."""
     lines = await campaigns.list_campaigns(connection)
     costs = await costs_so_far(connection, [line.id for line in lines])
-    budgets = await budget_lines(connection, {line.id: line.name for line in lines})
+    budgets = await budget_lines(connection, {line.id: line.name for line in lines}, now())
     return [ListedCampaign(line, costs.get(line.id, NOTHING), budgets.get(line.id, ())) for line in lines]
 
 

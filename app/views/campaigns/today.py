@@ -96,7 +96,7 @@ async def today(connection: Connection, settings: Settings, now: datetime) -> To
         await _running(connection, [line for line in lines if _is(line, CampaignState.RUNNING)], now),
         sorted(due, key=lambda line: line.status.next_at or now),
         [line for line in lines if line.status.state in OVER],
-        await _budgets(connection, lines),
+        await _budgets(connection, lines, now),
         await _senders(connection, settings, found, lanes[:MOST], now),
         max(0, len(lanes) - MOST),
         bool(settings.accounts),
@@ -118,10 +118,10 @@ async def _running(connection: Connection, lines: Sequence[StatusLine], now: dat
     ]
 
 
-async def _budgets(connection: Connection, lines: Sequence[StatusLine]) -> list[BudgetLine]:
-    """Of campaigns under way; of each kind the newest that was drawn on."""
+async def _budgets(connection: Connection, lines: Sequence[StatusLine], now: datetime) -> list[BudgetLine]:
+    """Of campaigns under way, those that were drawn on."""
     under_way = [one.status for one in lines if _is(one, CampaignState.RUNNING, CampaignState.PAUSED)]
-    found = await budget_lines(connection, {one.id: one.name for one in under_way})
+    found = await budget_lines(connection, {one.id: one.name for one in under_way}, now)
     drawn = [line for one in under_way for line in found.get(one.id, ()) if line.drawn]
     return drawn[:MOST]
 

@@ -18,6 +18,7 @@ from campaigns.frozen import frozen
 from campaigns.message.content import Content, read_content
 from campaigns.message.template_match import template_of
 from campaigns.message.templates import renderers_of
+from campaigns.rules.names import Form
 from campaigns.states import JobState
 from campaigns.time.clock import Now, utc_now
 from storage.audience.campaigns import Campaign, require
@@ -114,13 +115,24 @@ def _content(
     if message is not None and message.content is not None:
         return read_content(message.content)
     if known["state"] == JobState.PENDING and cells:
-        renderers = renderers_of(campaign.spec.contents)
-        renderer = renderers.get(known.get("variant")) or next(iter(renderers.values()))
+        variant = known["variant"] or _variant_of(campaign, known["listed_as"] or known["phone"])
+        renderer = renderers_of(campaign.spec.contents).get(variant)
+        if renderer is None:
+            return None
+        form = (known["expected"] or {}).get("form") or (
+            Form.FREE if renderer.has_free_form else Form.TEMPLATE
+        )
         try:
-            return renderer.render(cells, template=not renderer.has_free_form)
+            return renderer.render(cells, template=form == Form.TEMPLATE)
         except SpecError:  # a variable is blank: it is skipped when its turn comes
             return None
     return None
+
+
+def _variant_of(campaign: Campaign, phone: str) -> str | None:
+    """The variant that the person will get; None: there are none, or theirs awaits the winner."""
+    split = campaign.spec.split
+    return split.variant_of(phone) if split is not None and split.in_test(phone) else None
 
 
 def _steps(timeline: Sequence[Moment]) -> Sequence[Step]:

@@ -23,6 +23,7 @@ from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
 from storage.retention.purged_totals import purged_since
+from storage.runs.campaign_events import list_pauses
 from storage.runs.runs import TOO_LATE
 from storage.views.reports import ENDED_WITHOUT_RUN
 from storage.views.timelines import (
@@ -34,7 +35,6 @@ from storage.views.timelines import (
     find_rejects,
     find_row,
     nearest_number,
-    paused_since,
     row_of_job,
 )
 
@@ -260,7 +260,8 @@ async def _prospects(case: _Case, job: JobHistory) -> Prospects | None:
 async def _holder(case: _Case, job: JobHistory, prospects: Prospects | None) -> _Hold:
     """The first thing that keeps a pending job from being sent."""
     if job.run_state is not RunState.RUNNING:
-        since = await paused_since(case.connection, case.campaign.id)
+        pauses = await list_pauses(case.connection, case.campaign.id)
+        since = pauses[-1].begin if pauses and pauses[-1].end is None else None
         return _Hold(f"run_{job.run_state.value}", job.run_reason, since, stops=True)
     if prospects is None:
         return _Hold(NO_SENDER, job.lane, stops=True)

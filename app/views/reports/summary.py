@@ -29,6 +29,7 @@ from storage.retention.purged_totals import purged_since
 from storage.runs.campaign_events import Pause, list_pauses
 from storage.views import reports
 from storage.views.costs import read_costs
+from storage.views.live import newest_run
 from storage.views.recipient_rows import stream_recipients
 from storage.views.report_scope import scope_of
 from storage.views.reports import Delivery, Failure, RejectGroup
@@ -127,7 +128,7 @@ class Summary:
     limit: float | None
     """Messages per second at most; None: no limit is known."""
     variants: Report | None
-    """None: it has no variants, or their messages are purged."""
+    """Of the newest run; None: it is not asked for, has no variants, or their messages are purged."""
     people: Sequence[dict[str, Any]] | None
     """The first of those who were not reached; None: whoever asks may have no list of them."""
     provenance: Provenance
@@ -322,7 +323,8 @@ async def read_summary(
 
 
 async def _variants(connection: Connection, asked: Asked) -> Report | None:
-    if not asked.campaign.spec.variants:
+    newest = await newest_run(connection, asked.campaign.id)
+    if not asked.campaign.spec.variants or (asked.runs is not None and newest not in asked.runs):
         return None
     try:
         return await variants_report(connection, asked.campaign.name)

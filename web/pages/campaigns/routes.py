@@ -26,7 +26,9 @@ async def show(request: Request) -> Response:
 
     async def read() -> CampaignPage:
         async with snapshot(site.engine) as connection:
-            return await campaign_page(connection, before=before, state=state, part_of_name=name)
+            return await campaign_page(
+                connection, before=before, state=state, part_of_name=name, now=site.now
+            )
 
     async def read_drafts() -> list[DraftRow]:
         return await unsent_drafts(site.engine, site.settings, DRAFTS + 1)
