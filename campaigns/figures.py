@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import copysign
 from typing import Final
 
 from campaigns.frozen import frozen
@@ -9,7 +10,20 @@ from campaigns.frozen import frozen
 
 def percent(share: float | None) -> str:
     """`60.5%`, or `-` where there is no share."""
-    return "-" if share is None else f"{share:.1%}"
+    return "-" if share is None else f"{_rounded(share, 3):.1%}"
+
+
+def share_of(part: int, whole: int) -> float | None:
+    """To four digits; None where there is no whole."""
+    return _rounded(part / whole, 4) if whole else None
+
+
+def _rounded(share: float, digits: int) -> float:
+    """Less than all is never shown as all, nor something as nothing."""
+    least, size = 10**-digits, abs(share)
+    if size in (0, 1) or size > 1:
+        return round(share, digits)
+    return copysign(round(min(max(size, least), 1 - least), digits), share)
 
 
 def counted(number: int, noun: str) -> str:
@@ -53,7 +67,7 @@ class Share(float):
 
     @classmethod
     def of(cls, part: int, whole: int) -> Share | None:
-        return cls(round(part / whole, 4)) if whole else None
+        return cls.from_rate(share_of(part, whole))
 
     @classmethod
     def from_rate(cls, rate: float | None) -> Share | None:

@@ -33,11 +33,12 @@ from scheduler.sending.facts import Claim, Known, reach_of
 from scheduler.sending.lanes import Lane
 from scheduler.sending.limits import Tier
 from scheduler.sending.plans import Plan, plan_of, prices_at, templates_for_category
-from storage.audience.campaigns import Campaign
+from storage.audience.campaigns import Campaign, find
 from storage.database.engine import Connection
 from storage.receipts.user_ids import numbers_of_placeholders
 from storage.runs.runs import TOO_LATE, RunRow, open_runs, run_spec
 from storage.runs.variants import Experiment, experiment_of
+from storage.sending.budgets import LearntPrices, learnt_prices
 from storage.sending.contact_history import recent_history
 from storage.sending.optouts import has_erased, optout_scopes
 from storage.sending.tier_and_ramp import sends_by_day
@@ -88,8 +89,9 @@ async def estimate(
 ) -> Estimate:
     """What is expected of a campaign whose provider is `account`, of its next run or of what is left of the open one.
 
-    `progress` receives the number of recipients done. `facts`: the database that knows opt-outs, earlier messages and
-    prices, if the audience is in another one. `templates`: those of the account that the category may be taken from;
+    `progress` receives the number of recipients done. `facts`: the database that knows opt-outs, earlier messages, what
+    is left of budgets and ramps, and prices, if the audience is in another one. `templates`: those of the account that
+    the category may be taken from;
     None: as stored.
     Raises InvalidInput where the campaign is over, NotFound where the account lacks one of its senders.
     """
@@ -104,6 +106,8 @@ async def estimate(
             hint=f"drumbeat report cost {campaign.name}",
         )
     coming = None if opened else await next_run(connection, campaign, moment)
+    if coming is not None and facts is not None:
+        coming = coming.known_as(await find(facts, campaign.name))
     result = Estimate(coming.begins_at if coming else moment)
     parts = [await _open_part(connection, run) for run in opened]
     for part in [await _next_part(connection, campaign, coming)] if coming else parts:
@@ -163,7 +167,8 @@ async def _foresee(
         warning = prices.out_of_date(result.at, quarterly=quarterly)
         if warning is not None and warning not in result.warnings:
             result.warnings.append(warning)
-    kinds, before = _kinds(part, lanes), deepcopy(result)
+    learnt = await learnt_prices(connection, {part.run.campaign_id})
+    kinds, before = _kinds(part, lanes, learnt), deepcopy(result)
     erased_too = await has_erased(connection)
     async for page in part.pages:
         by_lane: defaultdict[str, list[Prospect]] = defaultdict(list)
@@ -187,13 +192,13 @@ async def _foresee(
     await add_limits(connection, part.run, loads, part.outside, result, before)
 
 
-def _kinds(part: _Part, lanes: Mapping[str, Lane]) -> dict[str, Kinds]:
+def _kinds(part: _Part, lanes: Mapping[str, Lane], learnt: LearntPrices) -> dict[str, Kinds]:
     """None of any lane yet. A window that is open until the run's last message is open for all of them."""
     share = -(-part.size // len(part.plans))
     even = [LaneLoad(lanes[name], plan, share, {}) for name, plan in part.plans.items()]
     longest = max((limit.takes for limit in pace_limits(even)), default=timedelta())
     return {
-        name: Kinds(Claim(part.run, plan, (), (), part.experiment), longest + SPARE)
+        name: Kinds(Claim(part.run, plan, (), (), part.experiment), longest + SPARE, learnt)
         for name, plan in part.plans.items()
     }
 

@@ -13,15 +13,16 @@ from decimal import Decimal
 from typing import Final
 
 from campaigns.frozen import frozen
-from campaigns.money.costs import Money
-from campaigns.money.prices import SERVICE, Price
+from campaigns.money.costs import Money, from_micros
+from campaigns.money.prices import SERVICE
 from campaigns.rules.decision import UNLIMITED, Decision, Facts, OpenBudget, Send, Skip
 from campaigns.rules.forms import MARGIN, in_window
 from campaigns.rules.names import Form, Rule, SkipReason
 from scheduler.forecast.allowance import ServiceMessage
-from scheduler.forecast.waits import Foreseen, in_time, price_of
+from scheduler.forecast.waits import Foreseen, charge_of, in_time, is_free_entry, price_of
 from scheduler.sending.facts import Claim, Known
 from scheduler.sending.plans import Plan
+from storage.sending.budgets import LearntPrices
 from storage.sending.intents import DueJob
 
 FAR: Final = datetime(9000, 1, 1, tzinfo=UTC)
@@ -86,19 +87,30 @@ def facts_at(known: Known, claim: Claim, job: DueJob, due_at: datetime) -> Facts
     return replace(facts, now=due_at, costs=replace(facts.costs, budgets=budgets), ramp=UNLIMITED)
 
 
-def expect(plan: Plan, facts: Facts, at: datetime, spare: timedelta) -> Expected:
-    """`at`: when the run begins. `spare`: a window that is open for so long is open when the message's turn comes."""
-    first = in_time(facts)
+def expect(
+    claim: Claim, facts: Facts, at: datetime, spare: timedelta, learnt: LearntPrices | None = None
+) -> Expected:
+    """`at`: when the run begins. `spare`: a window that is open for so long is open when the message's turn comes.
+    `learnt`: what the campaign's messages have cost where that was more than expected."""
+    plan, first = claim.plan, in_time(facts)
     possible = [first, *(in_time(other) for other in _otherwise(plan, first, facts, at, spare))]
+    cost = _cost(plan, facts.region, possible)
     return Expected(
         first.decision,
         first.facts.now,
         first.held_by,
         _window_of(facts) if facts.window.applies else None,
         not in_window(first.facts),
-        _cost(plan, facts.region, possible),
+        _as_learnt(cost, claim.run.campaign_id, learnt) if cost and learnt else cost,
         max(one.facts.now for one in possible),
     )
+
+
+def _as_learnt(cost: ExpectedCost, campaign_id: int, learnt: LearntPrices) -> ExpectedCost:
+    """Besides what it should cost, also what others of that price have cost: so much is reserved for it."""
+    keys = [(campaign_id, each.currency, each.micros) for each in cost.costs]
+    dearer = [Money(from_micros(learnt[key]), key[1]) for key in keys if key in learnt]
+    return replace(cost, costs=(*cost.costs, *dearer))
 
 
 def _window_of(facts: Facts) -> str:
@@ -135,7 +147,7 @@ def _cost(plan: Plan, country: str | None, possible: Sequence[Foreseen]) -> Expe
     if not sent:
         return None
     is_service = plan.prices.by_card and sent[0].decision == Send(Form.FREE)
-    prices = [_price_of(plan, one) for one in sent]
+    prices = [charge_of(plan, one.facts, one.decision) for one in sent]
     return ExpectedCost(
         country,
         SERVICE if is_service else sent[0].facts.policy.category,
@@ -143,24 +155,11 @@ def _cost(plan: Plan, country: str | None, possible: Sequence[Foreseen]) -> Expe
         expected=possible[0] is sent[0],
         may_not_go=len(sent) < len(possible),
         service=_service_price(plan, sent),
-        free_entry=_is_free_entry(plan, sent[0]),
+        free_entry=is_free_entry(plan, sent[0].facts),
     )
-
-
-def _price_of(plan: Plan, one: Foreseen) -> Price | None:
-    """Nothing within a free entry point, where prices are Meta's."""
-    price = price_of(plan, one.facts, one.decision)
-    if price is None or not _is_free_entry(plan, one):
-        return price
-    return replace(price, money=Money(Decimal(0), price.money.currency))
-
-
-def _is_free_entry(plan: Plan, one: Foreseen) -> bool:
-    until = one.facts.window.free_until
-    return until is not None and one.facts.now < until - MARGIN and plan.prices.by_card
 
 
 def _service_price(plan: Plan, sent: Sequence[Foreseen]) -> Money | None:
     free = next((one for one in sent if one.decision == Send(Form.FREE)), None)
-    price = _price_of(plan, free) if free and plan.prices.by_card else None
+    price = charge_of(plan, free.facts, free.decision) if free and plan.prices.by_card else None
     return price.money if price and price.money.micros else None

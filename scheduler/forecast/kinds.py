@@ -22,6 +22,7 @@ from campaigns.rules.min_gap import min_gap
 from campaigns.rules.pair_limit import pair_limit
 from scheduler.forecast.expected import FAR, Expected, expect, facts_at
 from scheduler.sending.facts import Claim, Known
+from storage.sending.budgets import LearntPrices
 from storage.views.estimates import Prospect
 
 MOST: Final = 20_000
@@ -41,9 +42,10 @@ class Kind:
 class Kinds:
     """The kinds of people of one run on one lane."""
 
-    def __init__(self, claim: Claim, spare: timedelta) -> None:
+    def __init__(self, claim: Claim, spare: timedelta, learnt: LearntPrices | None = None) -> None:
         self._claim = claim
         self._spare = spare
+        self._learnt = learnt or {}
         self._kinds: dict[Hashable, Kind] = {}
         policy = claim.plan.policy
         self._consent = policy.consent if policy.category == "marketing" else None
@@ -80,7 +82,7 @@ class Kinds:
         return self._expect(known, facts_at(known, self._claim, person.job, due_at))
 
     def _expect(self, known: Known, facts: Facts) -> Expected:
-        return expect(self._claim.plan, facts, known.now, self._spare)
+        return expect(self._claim, facts, known.now, self._spare, self._learnt)
 
     def _same(self, known: Known, person: Prospect) -> Hashable:
         """What people of a kind have in common, besides what lapses."""

@@ -3,7 +3,9 @@ expires."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from campaigns.frozen import frozen
 from campaigns.spec.schedule_spec import ScheduleSpec
@@ -14,6 +16,9 @@ from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow
 
+NOBODY: Final = 0
+"""The number of no campaign."""
+
 
 @frozen
 class NextRun:
@@ -23,6 +28,10 @@ class NextRun:
     """When it is launched; now, if its time has come."""
     own_times: OwnTimes | None
     """None: the run's time is the time of all."""
+
+    def known_as(self, campaign: Campaign | None) -> NextRun:
+        """As another database knows the campaign, whose numbers are not these; None: it has no past there."""
+        return replace(self, run=replace(self.run, campaign_id=campaign.id if campaign else NOBODY))
 
     def due_at(
         self, timezone: str | None, region: str | None, phone: str, send_at: datetime | None

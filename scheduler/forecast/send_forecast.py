@@ -18,7 +18,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import RunState
 from scheduler.forecast.durations import LaneLoad, Limit, pace_limits
 from scheduler.forecast.next_run import next_run
-from scheduler.forecast.waits import Waits, price_of
+from scheduler.forecast.waits import Waits, charge_of
 from scheduler.sending.facts import Claim, gather
 from scheduler.sending.lanes import Lane
 from scheduler.sending.limits import tier_of
@@ -169,7 +169,7 @@ class _Message:
             decide(end_facts),
             end_facts,
             waits.at,
-            price_of(self.claim.plan, end_facts, decide(end_facts)),
+            charge_of(self.claim.plan, end_facts, decide(end_facts)),
             turn.ahead,
             max(limits, key=lambda limit: limit.takes, default=None),
             self._assumes(turn, waits),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from campaigns.frozen import frozen
+from campaigns.money.costs import Money
 from campaigns.money.prices import Price
 from campaigns.rules.decide import decide
 from campaigns.rules.decision import Decision, Facts, Send, Wait
-from campaigns.rules.forms import in_window
+from campaigns.rules.forms import MARGIN, in_window
 from campaigns.rules.names import Form, Rule
 from scheduler.sending.plans import Plan
 
@@ -71,10 +73,24 @@ def in_time(facts: Facts) -> Foreseen:
 
 
 def price_of(plan: Plan, facts: Facts, decision: Decision) -> Price | None:
-    """What the message costs at the time of the facts, in the form that was decided; None: not known, or not sent."""
+    """What is reserved for the message at the time of the facts, in the form that was decided; None: not known, or not
+    sent."""
     if not isinstance(decision, Send):
         return None
     template = decision.form is Form.TEMPLATE
     return plan.price(
         facts.phone, facts.policy.category, template=template, window_open=in_window(facts), at=facts.now
     )
+
+
+def charge_of(plan: Plan, facts: Facts, decision: Decision) -> Price | None:
+    """What the message costs: its price, or nothing within a free entry point, where prices are Meta's."""
+    price = price_of(plan, facts, decision)
+    if price is None or not is_free_entry(plan, facts):
+        return price
+    return replace(price, money=Money(Decimal(0), price.money.currency))
+
+
+def is_free_entry(plan: Plan, facts: Facts) -> bool:
+    until = facts.window.free_until
+    return until is not None and facts.now < until - MARGIN and plan.prices.by_card

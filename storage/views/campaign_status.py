@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,11 +11,12 @@ from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
-from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState, RunState
+from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState
 from storage.audience.campaigns import is_only_tested
 from storage.database.bulk import among
 from storage.runs.job_counts import counted_by
 from storage.runs.occurrences import SCHEDULED
+from storage.runs.retries import ALREADY_ARRIVED
 from storage.tables.audience import campaigns
 from storage.tables.counts import job_counts
 from storage.tables.runs import runs
@@ -102,27 +104,40 @@ def _newest() -> Select[Any]:
     )
     run = runs.alias("run")
     columns = [campaigns.c[name] for name in ("id", "name", "state", "reason", "start_at")]
-    of_run = (run.c.id.label("run_id"), run.c.jobs, run.c.state.label("run_state"))
-    found = select(*columns, *of_run).select_from(campaigns.outerjoin(run, run.c.id == newest))
+    found = select(*columns, run.c.id.label("run_id"), run.c.jobs).select_from(
+        campaigns.outerjoin(run, run.c.id == newest)
+    )
     return found.where(~is_only_tested()).order_by(campaigns.c.id.desc())
 
 
 async def _statuses(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[CampaignStatus]:
-    """With two statements, however many they are. Before the first run the recipients are the messages."""
-    counted = await _states_by_run(connection, [row.run_id for row in rows if row.run_id is not None])
+    """With a few statements, however many they are. Before the first run the recipients are the messages."""
+    counted = await _states_by_run(connection, {row.run_id: row.id for row in rows if row.run_id is not None})
     people = await _recipients_of(connection, [row.id for row in rows if row.run_id is None])
     return [_status(row, counted.get(row.run_id, {}), people.get(row.id, 0)) for row in rows]
 
 
 async def _states_by_run(
-    connection: AsyncConnection, run_ids: Sequence[int]
+    connection: AsyncConnection, campaigns_of: Mapping[int, int]
 ) -> dict[int, Mapping[JobState, int]]:
-    if not run_ids:
+    """Of these runs with their retries, as the reports count: of a person's tries the newest. `campaigns_of`: the
+    campaign of each run."""
+    if not campaigns_of:
         return {}
-    found: dict[int, dict[JobState, int]] = {}
-    counted = counted_by("run_id", "state").where(among(connection, job_counts.c.run_id, run_ids))
+    retries = select(runs.c.id, runs.c.parent_id).where(
+        among(connection, runs.c.campaign_id, campaigns_of.values()),
+        among(connection, runs.c.parent_id, campaigns_of),
+    )
+    occurrence = {run_id: run_id for run_id in campaigns_of}
+    occurrence.update((await connection.execute(retries)).all())
+    found: defaultdict[int, Counter[JobState]] = defaultdict(Counter)
+    counted = counted_by("run_id", "state").where(
+        among(connection, job_counts.c.run_id, occurrence),
+        job_counts.c.reason != ALREADY_ARRIVED,
+        ~job_counts.c.tried_again,
+    )
     for run_id, state, number in await connection.execute(counted):
-        found.setdefault(run_id, {})[JobState(state)] = number
+        found[occurrence[run_id]][JobState(state)] += number
     return {
         run_id: {state: states[state] for state in JobState if state in states}
         for run_id, states in found.items()
@@ -143,8 +158,6 @@ def _status(row: Row[Any], counted: Mapping[JobState, int], people: int) -> Camp
     known = (row.id, row.name, CampaignState(row.state), row.reason, next_at)
     if row.run_id is None:
         return CampaignStatus(*known, 0, people, 0, 0, {}, None)
-    if RunState(row.run_state) not in (RunState.RUNNING, RunState.PAUSED):
-        return CampaignStatus(*known, row.jobs, row.jobs, 0, 0, counted, row.run_id)
     waiting = counted.get(JobState.PENDING, 0) + counted.get(JobState.SENDING, 0)
     awaiting = sum(counted.get(state, 0) for state in AWAITING_RECEIPT)
     doubts = counted.get(JobState.IN_DOUBT, 0)

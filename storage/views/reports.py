@@ -14,6 +14,7 @@ from typing import Final
 from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.figures import share_of
 from campaigns.frozen import frozen
 from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState
 from storage.audience.campaigns import Campaign
@@ -80,20 +81,16 @@ class Delivery:
     def delivery_rate(self) -> float | None:
         """Delivered or read, of all that left or were refused by the provider."""
         tried = self.jobs - sum(self.states.get(state, 0) for state in NEVER_LEFT)
-        return _share(self._arrived, tried)
+        return share_of(self._arrived, tried)
 
     @property
     def read_rate(self) -> float | None:
         """Read, of all that were delivered."""
-        return _share(self.states.get(JobState.READ, 0), self._arrived)
+        return share_of(self.states.get(JobState.READ, 0), self._arrived)
 
     @property
     def _arrived(self) -> int:
         return sum(self.states.get(state, 0) for state in ARRIVED)
-
-
-def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 4) if whole else None
 
 
 @frozen

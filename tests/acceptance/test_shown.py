@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from app.views.campaigns.campaign_list import list_campaigns
+from app.views.campaigns.status import status
 from app.views.campaigns.today import today
 from app.views.operators.costs import costs
 from app.views.people.people import Asked as AskedPeople
@@ -20,18 +21,22 @@ from app.views.reports.comparison import compare_campaigns
 from app.views.reports.summary import read_summary
 from app.wiring.settings import Settings
 from campaigns.money.costs import Money
+from campaigns.money.prices import RateCard
 from emulators.settings import Settings as EmulatorSettings
 from scheduler.actions.budget import change_budget
-from scheduler.actions.control import pause
+from scheduler.actions.control import cancel, pause
+from scheduler.actions.retrying import retry_failed
 from scheduler.clock.launch import launch_due
 from scheduler.forecast.estimate import estimate
 from scheduler.forecast.forecast import Estimate
 from storage.audience.campaigns import require
+from storage.audience.rates import store_card
 from storage.database.engine import Engine, reading, writing
+from storage.runs.runs import complete_runs
 from storage.sending.lanes import pause_lane
-from storage.sending.windows import open_window
+from storage.sending.windows import Opening, extend_windows, open_window
 from storage.tables.audience import recipients
-from storage.tables.money import budgets
+from storage.tables.money import budgets, learnt_prices
 from storage.tables.runs import jobs, runs
 from tests.acceptance.conftest import InMemory
 from tests.acceptance.test_why import ALLOW, MORNING, NIGHT, Desk
@@ -318,3 +323,73 @@ async def test_the_summary_of_an_older_run_has_no_variants_of_a_newer_one(sqlite
             for run in (older, newer, None)
         }
     assert [run for run, shown in found.items() if shown is not None] == [newer, None]
+
+
+async def test_an_estimate_knows_what_earlier_messages_have_cost_as_the_budget_does(desk: Desk) -> None:
+    """For a price that proved too low, as much is reserved as such a message has cost."""
+    desk.accounts["meta"] = desk.accounts["meta"].model_copy(update={"price": Money(Decimal(2), "USD")})
+    campaign = await desk.store(size=1, budget={"currency": "USD", "max": "4"})
+    before = await foresee(desk)
+    async with writing(desk.engine) as connection:
+        dearer = {"currency": "USD", "expected_micros": 2_000_000, "cost_micros": 5_000_000}
+        await connection.execute(insert(learnt_prices).values(campaign_id=campaign, **dearer))
+    after = await foresee(desk)
+    assert [(total.low, total.high) for total in (*before.totals(), *after.totals())] == [(2, 2), (2, 5)]
+    assert [budget.enough for budget in (*before.budgets, *after.budgets)] == [True, False]
+    await desk.send()
+    async with reading(desk.engine) as connection:
+        assert (await require(connection, "spring")).reason.startswith("budget_reached")
+
+
+async def test_why_names_what_a_message_costs_in_a_free_entry_point(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
+    desk.accounts["meta"] = desk.accounts["meta"].model_copy(update={"rates": "meta-usd"})
+    card = RateCard(
+        0, "meta-usd", NIGHT.date(), "USD", "a test", {("United Kingdom", "marketing", "any"): 52_900}
+    )
+    await desk.store()
+    opening = Opening(phone(0), "meta/one", NIGHT + timedelta(days=1), "provider", free=True)
+    async with writing(desk.engine) as connection:
+        await store_card(connection, card, NIGHT)
+        await extend_windows(connection, [opening], NIGHT)
+    prices = [(await desk.why(number))["expected"]["price"] for number in (0, 1)]
+    assert prices == ["0.00 USD", "0.0529 USD"]
+    assert [str(total.high) for total in (await foresee(desk)).totals()] == ["0.1058"]
+
+
+async def counts_of_status(desk: Desk) -> tuple[int, int, int, int]:
+    async with reading(desk.engine) as connection:
+        [one] = (await status(connection, Settings("", desk.accounts), desk.now)).campaigns
+    return one.status.done, one.status.total, one.status.in_doubt, one.status.awaiting
+
+
+async def test_the_status_counts_a_retry_under_way_as_the_reports_do(desk: Desk) -> None:
+    await desk.store()
+    await desk.send()
+    failed = {"state": "failed", "reason": "retries_exhausted", "poll_at": None}
+    async with writing(desk.engine) as connection:
+        await connection.execute(update(jobs).values(state="delivered", poll_at=None))
+        await connection.execute(update(jobs).where(jobs.c.phone != phone(0)).values(**failed))
+        await complete_runs(connection, desk.now)
+    assert await counts_of_status(desk) == (3, 3, 0, 0)
+    await retry_failed(desk.engine, "spring", now=lambda: desk.now)
+    assert await counts_of_status(desk) == (1, 3, 0, 0)
+    async with writing(desk.engine) as connection:
+        again = update(jobs).where(jobs.c.state == "pending")
+        await connection.execute(again.where(jobs.c.phone == phone(1)).values(state="in_doubt"))
+        await connection.execute(again.where(jobs.c.phone == phone(2)).values(state="accepted"))
+    assert await counts_of_status(desk) == (3, 3, 1, 1)
+
+
+async def test_the_status_of_a_cancelled_campaign_shows_what_is_under_way(desk: Desk) -> None:
+    """A call may be under way at the cancellation, and its outcome stay unknown."""
+    await desk.store()
+    await launch_due(desk.engine, now=lambda: desk.now)
+    async with writing(desk.engine) as connection:
+        await connection.execute(update(jobs).where(jobs.c.phone == phone(0)).values(state="in_doubt"))
+        await connection.execute(update(jobs).where(jobs.c.phone == phone(1)).values(state="accepted"))
+    await cancel(desk.engine, "spring", now=lambda: desk.now)
+    assert await counts_of_status(desk) == (3, 3, 1, 1)
+    async with reading(desk.engine) as connection:
+        decisions = (await today(connection, Settings("", desk.accounts), desk.now)).decisions
+    assert "doubt" in [one.kind for one in decisions]

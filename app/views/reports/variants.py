@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from app.views.reports.parts import Report, Row, Table
 from campaigns.errors import InvalidInput
-from campaigns.figures import Share
+from campaigns.figures import Share, share_of
 from campaigns.frozen import frozen
 from campaigns.proportions import p_value
 from campaigns.variants import Measure, Tally
@@ -47,7 +47,7 @@ class Comparison:
 
     @property
     def rates(self) -> tuple[float | None, float | None]:
-        return _rate(self.counts[0], self.of[0]), _rate(self.counts[1], self.of[1])
+        return share_of(self.counts[0], self.of[0]), share_of(self.counts[1], self.of[1])
 
     @property
     def meaning(self) -> str:
@@ -58,10 +58,6 @@ class Comparison:
         odds = "fewer than 1" if self.p_value < 0.005 else f"about {round(self.p_value * 100)}"
         by_chance = f"chance alone makes such a difference {odds} in 100 times"
         return f"{'most likely a real difference' if self.p_value < SURE else 'not proven'}: {by_chance}"
-
-
-def _rate(count: int, of: int) -> float | None:
-    return round(count / of, 4) if of else None
 
 
 async def experiment_status(connection: Connection, name: str) -> ExperimentStatus:
@@ -141,7 +137,7 @@ def experiment_table(found: ExperimentStatus) -> Table:
 
 
 def _numbers(tally: Tally) -> VariantCounts:
-    rates = {f"{measure}_rate": _rate(tally.count(measure), tally.sent) for measure in Measure}
+    rates = {f"{measure}_rate": share_of(tally.count(measure), tally.sent) for measure in Measure}
     return cast("VariantCounts", {**asdict(tally), **rates})
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from app.actions.contacts import record_preference
 from app.actions.loading import Flags
@@ -18,6 +19,8 @@ from campaigns.phones.stop_words import StopWord
 from storage.audience.rates import store_card
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.tables.audience import campaigns, recipients
+from storage.tables.lanes import daily_sends
+from storage.tables.money import budgets
 from tests.support.project import CAMPAIGN, invoke, write_project
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
@@ -166,3 +169,38 @@ def test_the_need_of_an_approval_is_foreseen(tmp_path: Path, approval: str, why:
     file.write_text(f"{file.read_text()}[approval]\n{approval}\n")
     found = invoke(tmp_path, "campaign", "check", "spring.toml", "--json")
     assert found.json["needs_approval"] == why
+
+
+def test_another_campaign_of_the_same_number_is_not_its_past(tmp_path: Path) -> None:
+    """The check stores the campaign in a database of its own, in which it is the first."""
+    limits = '[budget]\ncurrency = "XOF"\nmax = "100"\nper_month = "30"\n'
+    ramped = CAMPAIGN.replace("[pace]\n", "[pace]\nramp = [3, 9]\n") + limits
+    write_project(tmp_path, campaign=ramped)
+    file = tmp_path / "drumbeat.toml"
+    file.write_text(file.read_text().replace('currency = "XOF"', 'currency = "XOF"\nprice = "10 XOF"'))
+    (tmp_path / "other.toml").write_text(ramped.replace('name = "spring"', 'name = "other"'))
+    assert invoke(tmp_path, "campaign", "load", "other.toml").code == 3
+    settings = load_settings(file)
+    asyncio.run(use_up(settings.database_url))
+    found = {}
+    for name in ("spring", "other"):
+        flags = Flags(times=LATER, rejects=tmp_path / "bad.csv")
+        expected = asyncio.run(preflight(settings, tmp_path / f"{name}.toml", flags)).expected
+        assert expected is not None
+        ramp = next(limit for limit in expected.limits if limit.name == "ramp")
+        found[name] = [(one.kind, one.enough) for one in expected.budgets], bool(ramp.takes)
+    assert found == {
+        "spring": ([("run", True), ("month", True)], False),
+        "other": ([("run", True), ("month", False)], True),
+    }
+
+
+async def use_up(url: str) -> None:
+    """What the first campaign may cost in a month and send on its first day."""
+    engine = open_engine(url)
+    month = {"currency": "XOF", "reserved_micros": 0, "spent_micros": 30_000_000}
+    sent = {"lane": "ourvoice/shop", "day": "2031-01-05", "sent": 3}
+    async with writing(engine) as connection:
+        await connection.execute(insert(budgets).values(key="1:month:2031-01", **month))
+        await connection.execute(insert(daily_sends).values(campaign_id=1, **sent))
+    await engine.dispose()
