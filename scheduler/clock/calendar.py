@@ -157,6 +157,15 @@ def take_turn(schedule: ScheduleSpec, start_at: datetime, now: datetime, before:
     return Turn(newest, tuple(missed), None if is_last else next_at)
 
 
+def coming_at(schedule: ScheduleSpec, start_at: datetime, now: datetime) -> datetime | None:
+    """The nominal time of the run that is launched next, where the stored one is `start_at` and no run is under way: not
+    one that is missed already. None: none is left."""
+    if schedule.opens_at(start_at) > now:
+        return start_at
+    turn = take_turn(schedule, start_at, now, Before())
+    return turn.run or turn.next_at
+
+
 def _due(schedule: ScheduleSpec, start_at: datetime, now: datetime) -> tuple[list[datetime], datetime | None]:
     """The nominal times that have come, at most MOST_AT_ONCE, and the one that follows."""
     due = [start_at]

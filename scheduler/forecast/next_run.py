@@ -11,7 +11,7 @@ from campaigns.frozen import frozen
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import RunState
 from scheduler.audience.local_time import OwnTimes, own_times
-from scheduler.clock.calendar import Before, take_turn
+from scheduler.clock.calendar import coming_at
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow
@@ -49,7 +49,8 @@ class NextRun:
 
 async def next_run(connection: Connection, campaign: Campaign, now: datetime) -> NextRun:
     """Of a draft: the one that a start now would make."""
-    schedule, nominal_at = campaign.spec.schedule, _nominal_at(campaign, now)
+    schedule, start_at = campaign.spec.schedule, campaign.start_at or now
+    nominal_at = coming_at(schedule, start_at, now) or start_at
     local = schedule.recipient_local_time
     own = await own_times(connection, campaign.id, schedule, nominal_at) if local else None
     run = RunRow(
@@ -62,12 +63,3 @@ async def next_run(connection: Connection, campaign: Campaign, now: datetime) ->
         token="",
     )
     return NextRun(run, schedule, max(now, schedule.opens_at(nominal_at)), own)
-
-
-def _nominal_at(campaign: Campaign, now: datetime) -> datetime:
-    """Its planned time. Of a schedule that repeats, a time that is too long ago is left out."""
-    schedule, start_at = campaign.spec.schedule, campaign.start_at or now
-    if schedule.opens_at(start_at) > now:
-        return start_at
-    turn = take_turn(schedule, start_at, now, Before())
-    return turn.run or turn.next_at or start_at

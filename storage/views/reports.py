@@ -139,8 +139,14 @@ async def delivery(
     return replace(
         found,
         file_rejected=await _count_rejects(connection, newest) + (0 if read_each_time else gone_rows),
-        file_recipients=campaign.recipients,
+        file_recipients=campaign.recipients if chosen is None else await _count_jobs(connection, newest),
     )
+
+
+async def _count_jobs(connection: AsyncConnection, scope: Scope) -> int:
+    """The people of its runs, purged ones among them."""
+    groups = [*await _groups(connection, scope), *await scope.purged_jobs(connection)]
+    return sum(group.count for group in groups)
 
 
 async def progress(connection: AsyncConnection, campaign: Campaign, run: ScheduledRun | None) -> Delivery:

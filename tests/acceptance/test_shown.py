@@ -13,18 +13,21 @@ from sqlalchemy import insert, select, update
 from app.views.campaigns.campaign_list import list_campaigns
 from app.views.campaigns.status import status
 from app.views.campaigns.today import today
+from app.views.campaigns.upcoming_runs import upcoming_runs
 from app.views.operators.costs import costs
 from app.views.people.people import Asked as AskedPeople
 from app.views.people.people import people_page
 from app.views.people.person_story import Story, person_story
 from app.views.reports.comparison import compare_campaigns
+from app.views.reports.reports import delivery_report
 from app.views.reports.summary import read_summary
 from app.wiring.settings import Settings
 from campaigns.money.costs import Money
 from campaigns.money.prices import RateCard
+from campaigns.time.period import Period
 from emulators.settings import Settings as EmulatorSettings
 from scheduler.actions.budget import change_budget
-from scheduler.actions.control import cancel, pause
+from scheduler.actions.control import cancel, pause, resume
 from scheduler.actions.retrying import retry_failed
 from scheduler.clock.launch import launch_due
 from scheduler.forecast.estimate import estimate
@@ -35,7 +38,7 @@ from storage.database.engine import Engine, reading, writing
 from storage.runs.runs import complete_runs
 from storage.sending.lanes import pause_lane
 from storage.sending.windows import Opening, extend_windows, open_window
-from storage.tables.audience import recipients
+from storage.tables.audience import campaigns, recipients
 from storage.tables.money import budgets, learnt_prices
 from storage.tables.runs import jobs, runs
 from tests.acceptance.conftest import InMemory
@@ -393,3 +396,40 @@ async def test_the_status_of_a_cancelled_campaign_shows_what_is_under_way(desk: 
     async with reading(desk.engine) as connection:
         decisions = (await today(connection, Settings("", desk.accounts), desk.now)).decisions
     assert "doubt" in [one.kind for one in decisions]
+
+
+async def test_a_report_of_older_runs_counts_the_rows_of_their_list(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
+    campaign_id = await desk.store(schedule={"every": "1d", "starts_at": NIGHT, "max_runs": 3})
+    for _ in range(2):
+        await desk.send()
+        async with writing(desk.engine) as connection:
+            await connection.execute(update(jobs).values(state="delivered", poll_at=None))
+        desk.now += timedelta(days=1)
+    async with writing(desk.engine) as connection:
+        row = (await connection.execute(select(recipients).limit(1))).mappings().one()
+        new = {**row, "id": row["id"] + 1000, "phone": phone(50), "line": 60}
+        await connection.execute(insert(recipients).values(**new))
+        mine = update(campaigns).where(campaigns.c.id == campaign_id)
+        await connection.execute(mine.values(recipients=4))
+    await desk.send()
+    async with reading(desk.engine) as connection:
+        of = [Period(None, desk.now), Period(None, None)]
+        shown = [(await delivery_report(connection, "spring", None, period)).json for period in of]
+    assert [(each["file_rows"], each["jobs"]) for each in shown] == [(3, 6), (4, 10)]
+
+
+async def test_runs_that_are_missed_already_are_not_among_the_next(sqlite_desk: Desk) -> None:
+    """A paused campaign misses its runs, and so does one that no runner is there for."""
+    desk = sqlite_desk
+    await desk.store(schedule={"every": "1d", "starts_at": NIGHT, "max_runs": 9})
+    await pause(desk.engine, "spring", now=lambda: desk.now)
+    desk.now += timedelta(days=2, hours=3)
+    async with reading(desk.engine) as connection:
+        found = await upcoming_runs(connection, "spring", 2, now=lambda: desk.now)
+    assert found.runs == [NIGHT + timedelta(days=3), NIGHT + timedelta(days=4)]
+    await resume(desk.engine, "spring", now=lambda: desk.now)
+    assert (await desk.why())["held_until"] == found.runs[0]
+    await desk.send()
+    async with reading(desk.engine) as connection:
+        assert (await require(connection, "spring")).start_at == found.runs[0]

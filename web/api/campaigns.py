@@ -155,7 +155,9 @@ async def _show(call: Call) -> Versioned[ShownCampaign]:
 
 async def _next(call: Call) -> ComingRuns:
     async with snapshot(call.site.engine) as connection:
-        found = await upcoming_runs(connection, call.path["name"], call.query["number"] or 10)
+        found = await upcoming_runs(
+            connection, call.path["name"], call.query["number"] or 10, now=call.site.now
+        )
         return ComingRuns(**found.json)
 
 

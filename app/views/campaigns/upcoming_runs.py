@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from campaigns.frozen import frozen
 from campaigns.states import CampaignState
-from scheduler.clock.calendar import occurrences
+from campaigns.time.clock import Now, utc_now
+from scheduler.clock.calendar import coming_at, occurrences
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
 from storage.runs.occurrences import MissedRun, count_runs, list_missed
@@ -39,18 +40,23 @@ class UpcomingRuns:
         }
 
 
-async def upcoming_runs(connection: Connection, name: str, number: int) -> UpcomingRuns:
+async def upcoming_runs(
+    connection: Connection, name: str, number: int, *, now: Now = utc_now
+) -> UpcomingRuns:
     """At most `number` of each. Raises NotFound."""
     campaign = await require(connection, name)
     made = await count_runs(connection, campaign.id)
     missed = await list_missed(connection, campaign.id)
-    return UpcomingRuns(campaign, _next_runs(campaign, made, number), missed[-number:])
+    return UpcomingRuns(campaign, _next_runs(campaign, made, number, now()), missed[-number:])
 
 
-def _next_runs(campaign: Campaign, made: int, number: int) -> list[datetime]:
+def _next_runs(campaign: Campaign, made: int, number: int, now: datetime) -> list[datetime]:
     schedule, start_at = campaign.spec.schedule, campaign.start_at
     if start_at is None or campaign.state in ENDED:
         return []
+    next_at = coming_at(schedule, start_at, now)
+    if next_at is None:
+        return []
     left = number if schedule.max_runs is None else min(number, schedule.max_runs - made)
-    later = occurrences(schedule, start_at) if schedule.recurs else iter(())
-    return list(islice(chain([start_at], later), max(0, left)))
+    later = occurrences(schedule, next_at) if schedule.recurs else iter(())
+    return list(islice(chain([next_at], later), max(0, left)))

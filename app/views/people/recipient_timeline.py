@@ -19,6 +19,7 @@ from campaigns.rules.names import WAITS_FOR_EVENT, Rule
 from campaigns.states import CampaignState, JobState, RunState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import approval_problem
+from scheduler.clock.calendar import coming_at
 from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
@@ -325,8 +326,9 @@ async def _hold_before_launch(case: _Case, has_lane: bool) -> _Hold:
         return _Hold(f"campaign_{campaign.state.value}", campaign.reason, stops=True)
     if problem := await _approval(case):
         return _Hold("approval", problem, stops=True)
-    launch_at = campaign.start_at and campaign.spec.schedule.opens_at(campaign.start_at)
-    return _Hold("campaign_scheduled", until=launch_at)
+    schedule, start_at = case.spec.schedule, campaign.start_at
+    run_at = coming_at(schedule, start_at, case.now) if start_at else None
+    return _Hold("campaign_scheduled", until=schedule.opens_at(run_at) if run_at else None)
 
 
 async def _approval(case: _Case) -> str | None:
