@@ -158,8 +158,8 @@ def take_turn(schedule: ScheduleSpec, start_at: datetime, now: datetime, before:
 
 
 def coming_at(schedule: ScheduleSpec, start_at: datetime, now: datetime) -> datetime | None:
-    """The nominal time of the run that is launched next, where the stored one is `start_at` and no run is under way: not
-    one that is missed already. None: none is left."""
+    """The nominal time of the run that is launched next, where `start_at` is the stored one and no run is under way:
+    not of one that is missed already. None: none is left."""
     if schedule.opens_at(start_at) > now:
         return start_at
     turn = take_turn(schedule, start_at, now, Before())

@@ -64,6 +64,8 @@ class PeopleFilter:
     """A part of a number or of any cell of the row."""
     now: datetime | None = None
     """For the rule `own_time`."""
+    lanes: Sequence[str] = ()
+    """Their senders; empty: any."""
 
 
 @frozen
@@ -228,6 +230,8 @@ def _rest(connection: AsyncConnection, wanted: PeopleFilter) -> Iterator[ColumnE
         yield and_(_not_by_index(jobs.c.state) == JobState.PENDING.value, jobs.c.held_by.is_(None))
     if wanted.rule == OWN_TIME and wanted.now is not None:
         yield jobs.c.due_at > wanted.now
+    if wanted.lanes:
+        yield _not_by_index(jobs.c.lane).in_(wanted.lanes)
     if wanted.text:
         yield or_(_any_with(attempts, wanted.text), _any_with(events, wanted.text))
     if wanted.part:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from app.views.campaigns.campaign_list import list_campaigns
+from app.views.campaigns.live_campaign import live_campaign
 from app.views.campaigns.status import status
 from app.views.campaigns.today import today
 from app.views.campaigns.upcoming_runs import upcoming_runs
@@ -227,8 +228,11 @@ async def test_the_list_of_people_names_the_sender_that_is_paused(desk: Desk) ->
             await pause_lane(connection, "meta/one", "the number is banned", until)
         async with reading(desk.engine) as connection:
             page = await people_page(connection, "spring", AskedPeople(), desk.now)
+            of_rule = await people_page(connection, "spring", AskedPeople(rule="lane_paused"), desk.now)
+            [hold] = (await live_campaign(connection, Settings("", desk.accounts), "spring", desk.now)).holds
         why = await desk.why()
         assert {(one.meaning, one.until) for one in page.people} == {(why["meaning"], why["held_until"])}
+        assert (hold.rule, hold.messages) == ("lane_paused", of_rule.count) == ("lane_paused", 3)
 
 
 async def story(desk: Desk, number: int) -> Story:
@@ -433,3 +437,21 @@ async def test_runs_that_are_missed_already_are_not_among_the_next(sqlite_desk: 
     await desk.send()
     async with reading(desk.engine) as connection:
         assert (await require(connection, "spring")).start_at == found.runs[0]
+
+
+async def test_the_list_of_people_shows_of_a_wait_what_why_does(desk: Desk) -> None:
+    async def both(name: str) -> tuple[set[Any], Any]:
+        async with reading(desk.engine) as connection:
+            page = await people_page(connection, name, AskedPeople(), desk.now)
+        why = await desk.why(name=name)
+        return {(one.meaning, one.until) for one in page.people}, (why["meaning"], why["held_until"])
+
+    await desk.store("reply", content=WAITS_FOR_REPLY)
+    await desk.store("night", **ALLOW)
+    await desk.send()
+    for name in ("reply", "night"):
+        shown, why = await both(name)
+        assert shown == {why}
+    desk.now = MORNING  # the hours hold it no longer, and it has not been decided about again
+    shown, why = await both("night")
+    assert shown == {why}

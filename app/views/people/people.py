@@ -14,8 +14,11 @@ from app.views.reports.parts import find_asked
 from campaigns.errors import InvalidInput
 from campaigns.frozen import frozen
 from campaigns.phones.phone import PhoneFault, read_person
+from campaigns.rules.names import WAITS_FOR_EVENT, Rule
 from campaigns.states import JobState, RunState
-from scheduler.clock.progress import LANE_PAUSED
+from campaigns.time.clock import NEVER
+from scheduler.clock.holds import WINDOWS
+from scheduler.clock.progress import LANE_PAUSED, NO_SENDER
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.receipts.user_ids import numbers_of_placeholders
@@ -186,12 +189,12 @@ async def people_page(
         count = await count_rejected(connection, campaign, run, asked.code) if counts else None
         lines = [_rejected_line(row) for row in bad.rows]
         return PeoplePage(campaign, run, runs, (), lines, _written(bad.next), bad.looked_at, count, purged_at)
-    wanted = await asked.found_by(connection, campaign, now)
+    lanes = await paused_lanes(connection, campaign.lanes, now)
+    wanted = _held_from_outside(await asked.found_by(connection, campaign, now), [one.lane for one in lanes])
     found = await people_rows(connection, campaign, run, wanted, size, place)
     count = await count_people(connection, campaign, run, wanted) if counted else None
     numbers = await numbers_of_placeholders(connection, [row.phone for row in found.rows])
     shown = [replace(row, phone=numbers.get(row.phone, row.phone)) for row in found.rows]
-    lanes = await paused_lanes(connection, campaign.lanes, now)
     paused = {pause.lane: pause.until for pause in lanes}
     people = [_person_line(row, run, now, paused) for row in shown]
     return PeoplePage(
@@ -238,6 +241,15 @@ def _written(place: PeoplePlace | None) -> str:
     return "" if place is None else f"{place.range}~{place.after}"
 
 
+def _held_from_outside(wanted: PeopleFilter, paused: Sequence[str]) -> PeopleFilter:
+    """What holds a run or a sender as a whole is stored at none of its messages."""
+    if wanted.rule in (Rule.RUN_STATE, NO_SENDER):
+        return replace(wanted, rule="", states=[JobState.PENDING])
+    if wanted.rule == LANE_PAUSED and paused:
+        return replace(wanted, rule="", states=[JobState.PENDING], lanes=paused)
+    return wanted
+
+
 Paused = Mapping[str, datetime | None]
 """The senders that are paused, and until when; None: until a person resumes them."""
 
@@ -255,8 +267,9 @@ def _waits_for_sender(row: PersonRow, run: ScheduledRun | None, paused: Paused) 
 
 
 def _until(row: PersonRow, now: datetime) -> datetime | None:
-    is_held = row.state is JobState.PENDING and row.due_at is not None and row.due_at > now
-    return row.due_at if is_held else None
+    """Of one that waits for an event, the stored time is the last at which it may go."""
+    is_held = row.state is JobState.PENDING and row.due_at is not None and now < row.due_at < NEVER
+    return row.due_at if is_held and row.held_by not in WINDOWS else None
 
 
 def _meaning(row: PersonRow, run: ScheduledRun | None, now: datetime) -> str:
@@ -266,7 +279,9 @@ def _meaning(row: PersonRow, run: ScheduledRun | None, now: datetime) -> str:
         return NOT_STARTED
     if run.state is RunState.PAUSED:
         return WAITS["run_state"]
-    return WAITS.get(row.held_by or (OWN_TIME if _until(row, now) else IN_TURN), "")
+    if _until(row, now) is None and row.held_by not in WAITS_FOR_EVENT:
+        return WAITS[IN_TURN]
+    return WAITS.get(row.held_by or OWN_TIME, "")
 
 
 def name_of(cells: Mapping[str, str]) -> str:
