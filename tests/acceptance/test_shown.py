@@ -455,3 +455,21 @@ async def test_the_list_of_people_shows_of_a_wait_what_why_does(desk: Desk) -> N
     desk.now = MORNING  # the hours hold it no longer, and it has not been decided about again
     shown, why = await both("night")
     assert shown == {why}
+
+
+async def test_what_goes_on_is_not_finished(sqlite_desk: Desk) -> None:
+    """A campaign with a run to come, and one with a message in doubt."""
+    desk = sqlite_desk
+    await desk.store(schedule={"every": "1d", "starts_at": NIGHT, "max_runs": 2})
+    await desk.send()
+    async with writing(desk.engine) as connection:
+        await connection.execute(update(jobs).values(state="delivered", poll_at=None))
+        one = update(jobs).where(jobs.c.phone == phone(0))
+        await connection.execute(one.values(state="in_doubt"))
+    doubtful = await verdict(desk)
+    async with writing(desk.engine) as connection:
+        await connection.execute(one.values(state="cancelled", reason="given_up"))
+        await complete_runs(connection, desk.now)
+    assert doubtful.startswith("All sent, and it is open what became of messages in doubt: 2 of 3 rows")
+    assert await verdict(desk) == "Waits for its next run; so far: 2 of 3 rows delivered (66.7%), 1 cancelled."
+    assert (await verdict(desk, await run_id_of(desk))).startswith("Finished: 2 of 3 rows")

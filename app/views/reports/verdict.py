@@ -31,6 +31,10 @@ def verdict_on(asked: Asked, found: Delivery) -> str:
             return f"Sending: {_progress(found)}."
         case CampaignState.RUNNING if found.awaiting:
             return f"All sent, and receipts still come in: {_result(found)}."
+        case CampaignState.RUNNING if found.states.get(S.IN_DOUBT):
+            return f"All sent, and it is open what became of messages in doubt: {_result(found)}."
+        case CampaignState.SCHEDULED if asked.runs is None:
+            return f"Waits for its next run; so far: {_result(found)}."
         case _:
             return f"Finished: {_result(found)}."
 
