@@ -62,6 +62,7 @@ WAITS: Final[Mapping[str, str]] = {
     "no_sender": "Add the account or sender to `drumbeat.toml`, and start the runner again.",
     "campaign_scheduled": "Nothing; or `drumbeat campaign start NAME --now`.",
     "campaign_draft": "`drumbeat campaign start NAME`",
+    "template_mismatch": "Correct the campaign, or wait for the provider: `drumbeat template list ACCOUNT`.",
     "approval": "`drumbeat campaign approve NAME`",
 }
 

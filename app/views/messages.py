@@ -55,6 +55,7 @@ WAITS: Final = {
     "no_sender": "Its account or sender is not in drumbeat.toml; it is not sent until you add it.",
     "campaign_scheduled": "The run has not started; it starts at its scheduled time.",
     "campaign_draft": "The campaign is a draft without a time; use `drumbeat campaign start`.",
+    "template_mismatch": "Its template does not fit the campaign, or may not be sent now; it starts once it fits.",
     "approval": "The campaign needs an approval before it starts.",
 }
 """What each `held_by` of a pending job means."""

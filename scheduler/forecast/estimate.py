@@ -21,6 +21,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now
 from providers.settings import AccountSettings
+from scheduler.actions.template_checks import template_problem
 from scheduler.forecast.allowance import allowance_left
 from scheduler.forecast.durations import LaneLoad, pace_limits
 from scheduler.forecast.expected import Expected
@@ -109,6 +110,12 @@ async def estimate(
     if coming is not None and facts is not None:
         coming = coming.known_as(await find(facts, campaign.name))
     result = Estimate(coming.begins_at if coming else moment)
+    if (
+        coming is not None
+        and templates is None
+        and (problem := await template_problem(connection, campaign.spec, moment))
+    ):
+        result.warnings.append(f"As things stand, it is not launched: {problem}")
     parts = [await _open_part(connection, run) for run in opened]
     for part in [await _next_part(connection, campaign, coming)] if coming else parts:
         used = (

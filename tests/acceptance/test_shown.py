@@ -23,6 +23,7 @@ from app.views.reports.comparison import compare_campaigns
 from app.views.reports.reports import delivery_report
 from app.views.reports.summary import read_summary
 from app.wiring.settings import Settings
+from campaigns.message.provider_templates import ProviderTemplate, TemplateParts
 from campaigns.money.costs import Money
 from campaigns.money.prices import RateCard
 from campaigns.time.period import Period
@@ -35,6 +36,7 @@ from scheduler.forecast.estimate import estimate
 from scheduler.forecast.forecast import Estimate
 from storage.audience.campaigns import require
 from storage.audience.rates import store_card
+from storage.audience.templates import store_templates
 from storage.database.engine import Engine, reading, writing
 from storage.runs.runs import complete_runs
 from storage.sending.lanes import pause_lane
@@ -471,5 +473,22 @@ async def test_what_goes_on_is_not_finished(sqlite_desk: Desk) -> None:
         await connection.execute(one.values(state="cancelled", reason="given_up"))
         await complete_runs(connection, desk.now)
     assert doubtful.startswith("All sent, and it is open what became of messages in doubt: 2 of 3 rows")
-    assert await verdict(desk) == "Waits for its next run; so far: 2 of 3 rows delivered (66.7%), 1 cancelled."
+    assert (
+        await verdict(desk) == "Waits for its next run; so far: 2 of 3 rows delivered (66.7%), 1 cancelled."
+    )
     assert (await verdict(desk, await run_id_of(desk))).startswith("Finished: 2 of 3 rows")
+
+
+async def test_a_template_that_may_not_be_sent_holds_the_launch_and_why_knows(desk: Desk) -> None:
+    stopped = ProviderTemplate("spring_sale", "en", "PAUSED", "marketing", TemplateParts(body="Hi {{1}}"))
+    await desk.store()
+    async with writing(desk.engine) as connection:
+        await store_templates(connection, "meta", [stopped], desk.now)
+    why, warnings = await desk.why(), (await foresee(desk)).warnings
+    assert await launch_due(desk.engine, now=lambda: desk.now) == []
+    async with reading(desk.engine) as connection:
+        reason = (await require(connection, "spring")).reason
+    assert reason.startswith("template_mismatch: ")
+    assert (why["held_by"], why["estimated_send_at"]) == (reason, None)
+    assert why["meaning"].startswith("Its template does not fit")
+    assert warnings == [f"As things stand, it is not launched: {reason}"]

@@ -317,6 +317,8 @@ def _ended(campaign: Campaign) -> tuple[JobState, str] | None:
 
 
 async def _hold_before_launch(case: _Case, has_lane: bool) -> _Hold:
+    from scheduler.actions.template_checks import UNFIT, template_problem
+
     campaign = case.campaign
     if not has_lane:
         return _Hold(NO_SENDER, case.spec.provider, stops=True)
@@ -326,6 +328,8 @@ async def _hold_before_launch(case: _Case, has_lane: bool) -> _Hold:
         return _Hold(f"campaign_{campaign.state.value}", campaign.reason, stops=True)
     if problem := await _approval(case):
         return _Hold("approval", problem, stops=True)
+    if problem := await template_problem(case.connection, case.spec, case.now):
+        return _Hold(UNFIT, problem.removeprefix(f"{UNFIT}: "), stops=True)
     schedule, start_at = case.spec.schedule, campaign.start_at
     run_at = coming_at(schedule, start_at, case.now) if start_at else None
     return _Hold("campaign_scheduled", until=schedule.opens_at(run_at) if run_at else None)
