@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.views.messages import ASSUMES, ENDED, WAITS
 from app.views.people.listed_names import listed_name, shown_number
 from app.views.people.timeline_events import amount, form_of, timeline_builder
+from app.views.people.typos import typos_of
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError, InvalidInput, NotFound
@@ -178,19 +179,8 @@ async def _nearest(connection: Connection, campaign: Campaign, phone: str) -> st
     """ "Did you mean …?" with a recipient whose number is nearly the same."""
     if len(phone) > LONGEST_TYPO:
         return None
-    found = await nearest_number(connection, campaign.id, phone, _typos_of(phone))
+    found = await nearest_number(connection, campaign.id, phone, typos_of(phone))
     return f"Did you mean {found}?" if found else None
-
-
-def _typos_of(phone: str) -> set[str]:
-    """What the number would be with one digit changed, left out or added, or with two neighbours swapped."""
-    digits, every = phone[1:], "0123456789"
-    cuts = [(digits[:place], digits[place:]) for place in range(len(digits) + 1)]
-    found = {head + digit + tail for head, tail in cuts for digit in every}
-    found |= {head + digit + tail[1:] for head, tail in cuts if tail for digit in every}
-    found |= {head + tail[1:] for head, tail in cuts if tail}
-    found |= {head + tail[1] + tail[0] + tail[2:] for head, tail in cuts if len(tail) > 1}
-    return {f"+{one}" for one in found}
 
 
 def _rejected(text: str, left_out: Sequence[RejectHistory]) -> RecipientTimeline:

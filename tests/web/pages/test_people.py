@@ -236,7 +236,7 @@ async def test_the_neighbours_of_an_endless_number_are_not_looked_for(
         asked.append(text)
         return set()
 
-    monkeypatch.setattr("app.views.people.recipient_timeline._typos_of", typos)
+    monkeypatch.setattr("app.views.people.recipient_timeline.typos_of", typos)
     await store_campaign(sqlite_engine, spec(), 1)
     async with seen_by(sqlite_engine, Role.VIEWER) as browser:
         for number in ("9" * 5_000, f"%2B{phone(1)[1:]}"):
