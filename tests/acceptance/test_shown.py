@@ -93,7 +93,8 @@ async def test_who_waits_for_a_reply_is_no_loss_while_the_run_lasts(desk: Desk) 
     assert (during.waits, during.skips) == ({"window": 3}, {})
 
 
-async def test_an_estimate_names_the_rule_that_holds_a_run_that_has_begun(desk: Desk) -> None:
+async def test_an_estimate_names_the_rule_that_holds_a_run_that_has_begun(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
     await desk.store(**ALLOW)
     before = await foresee(desk)
     await desk.send()
@@ -140,7 +141,8 @@ async def expected(desk: Desk, number: int = 0) -> tuple[str, str | None, Any]:
     return foreseen["decision"], foreseen.get("reason"), shown["estimated_send_at"]
 
 
-async def test_whose_time_of_day_has_passed_is_skipped_at_the_launch_and_why_knows(desk: Desk) -> None:
+async def test_whose_time_of_day_has_passed_is_skipped_at_the_launch_and_why_knows(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
     desk.now = MORNING + timedelta(hours=3)
     await desk.store(schedule=LOCAL, start_at=MORNING)
     assert await expected(desk) == ("skipped", "too_late", None)
@@ -148,7 +150,10 @@ async def test_whose_time_of_day_has_passed_is_skipped_at_the_launch_and_why_kno
     assert ((await desk.why())["state"], (await desk.why())["reason"]) == ("skipped", "too_late")
 
 
-async def test_in_own_time_a_message_expires_after_the_last_of_the_list_not_of_the_earth(desk: Desk) -> None:
+async def test_in_own_time_a_message_expires_after_the_last_of_the_list_not_of_the_earth(
+    sqlite_desk: Desk,
+) -> None:
+    desk = sqlite_desk
     later = {"allow": "12:00-18:00"}
     await desk.store(schedule={**LOCAL, "expires_after": "1h"}, start_at=MORNING, hours=later)
     assert (await expected(desk))[0] == "expired"
@@ -196,7 +201,10 @@ async def test_a_campaign_whose_runs_were_all_missed_explains_everybody(desk: De
     assert [(one.row.state, one.meaning) for one in people.people] == [("expired", why["meaning"])] * 3
 
 
-async def test_who_is_new_in_the_list_of_a_campaign_under_way_waits_for_its_next_run(desk: Desk) -> None:
+async def test_who_is_new_in_the_list_of_a_campaign_under_way_waits_for_its_next_run(
+    sqlite_desk: Desk,
+) -> None:
+    desk = sqlite_desk
     await desk.store(schedule={"every": "1d", "starts_at": NIGHT, "max_runs": 2})
     await desk.send()
     async with writing(desk.engine) as connection:
@@ -243,8 +251,9 @@ async def story(desk: Desk, number: int) -> Story:
         return await person_story(connection, settings, "spring", phone(number), now=lambda: desk.now)
 
 
-async def test_the_message_as_it_would_be_is_the_one_that_goes(desk: Desk) -> None:
+async def test_the_message_as_it_would_be_is_the_one_that_goes(sqlite_desk: Desk) -> None:
     """In the form and the variant: one has an open window, and each variant is somebody's."""
+    desk = sqlite_desk
     variants = [
         {"name": name, "share": 50, "content": {"text": f"{name} for you", "template": TEMPLATE}}
         for name in ("a", "b")
@@ -288,8 +297,9 @@ async def test_since_when_a_campaign_is_paused_does_not_move_with_its_budget(sql
     assert (await desk.why())["held_since"] == desk.now
 
 
-async def test_what_is_used_of_a_days_budget_is_of_today(desk: Desk) -> None:
+async def test_what_is_used_of_a_days_budget_is_of_today(sqlite_desk: Desk) -> None:
     """By the campaign's clock."""
+    desk = sqlite_desk
     desk.accounts["meta"] = desk.accounts["meta"].model_copy(update={"price": Money(Decimal(2), "USD")})
     schedule = {"every": "1d", "starts_at": NIGHT, "timezone": "Asia/Tokyo", "max_runs": 3}
     await desk.store(schedule=schedule, budget={"currency": "USD", "per_day": "10", "per_month": "90"})
@@ -334,8 +344,11 @@ async def test_the_summary_of_an_older_run_has_no_variants_of_a_newer_one(sqlite
     assert [run for run, shown in found.items() if shown is not None] == [newer, None]
 
 
-async def test_an_estimate_knows_what_earlier_messages_have_cost_as_the_budget_does(desk: Desk) -> None:
+async def test_an_estimate_knows_what_earlier_messages_have_cost_as_the_budget_does(
+    sqlite_desk: Desk,
+) -> None:
     """For a price that proved too low, as much is reserved as such a message has cost."""
+    desk = sqlite_desk
     desk.accounts["meta"] = desk.accounts["meta"].model_copy(update={"price": Money(Decimal(2), "USD")})
     campaign = await desk.store(size=1, budget={"currency": "USD", "max": "4"})
     before = await foresee(desk)
@@ -390,8 +403,9 @@ async def test_the_status_counts_a_retry_under_way_as_the_reports_do(desk: Desk)
     assert await counts_of_status(desk) == (3, 3, 1, 1)
 
 
-async def test_the_status_of_a_cancelled_campaign_shows_what_is_under_way(desk: Desk) -> None:
+async def test_the_status_of_a_cancelled_campaign_shows_what_is_under_way(sqlite_desk: Desk) -> None:
     """A call may be under way at the cancellation, and its outcome stay unknown."""
+    desk = sqlite_desk
     await desk.store()
     await launch_due(desk.engine, now=lambda: desk.now)
     async with writing(desk.engine) as connection:
@@ -441,7 +455,9 @@ async def test_runs_that_are_missed_already_are_not_among_the_next(sqlite_desk: 
         assert (await require(connection, "spring")).start_at == found.runs[0]
 
 
-async def test_the_list_of_people_shows_of_a_wait_what_why_does(desk: Desk) -> None:
+async def test_the_list_of_people_shows_of_a_wait_what_why_does(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
+
     async def both(name: str) -> tuple[set[Any], Any]:
         async with reading(desk.engine) as connection:
             page = await people_page(connection, name, AskedPeople(), desk.now)
@@ -479,7 +495,8 @@ async def test_what_goes_on_is_not_finished(sqlite_desk: Desk) -> None:
     assert (await verdict(desk, await run_id_of(desk))).startswith("Finished: 2 of 3 rows")
 
 
-async def test_a_template_that_may_not_be_sent_holds_the_launch_and_why_knows(desk: Desk) -> None:
+async def test_a_template_that_may_not_be_sent_holds_the_launch_and_why_knows(sqlite_desk: Desk) -> None:
+    desk = sqlite_desk
     stopped = ProviderTemplate("spring_sale", "en", "PAUSED", "marketing", TemplateParts(body="Hi {{1}}"))
     await desk.store()
     async with writing(desk.engine) as connection:
