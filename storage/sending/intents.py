@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Delete,
     Executable,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    false,
     func,
     insert,
     literal_column,
@@ -98,6 +100,8 @@ class Intent:
     """Which of the campaign's variants it is; the job keeps it."""
     category: str | None = None
     """What it is sent as; the job keeps it. None: the campaign's."""
+    outside_test: bool = False
+    """Whether its person is outside the variant test; the job keeps it."""
 
 
 @frozen
@@ -217,10 +221,11 @@ def _ended_row(deferral: Deferral) -> dict[str, Any]:
 
 @by_dialect
 def _mark_sending(sqlite: bool) -> Sequence[Executable]:
-    given = given_rows(sqlite, job_id=Id, **_MARKED)
+    given = given_rows(sqlite, job_id=Id, **_MARKED, outside_test=Boolean())
     may_be_sent = jobs.c.state.in_([state.value for state in sources(JobState.SENDING)])
     values = {
         **{name: given.c[name] for name in _MARKED},
+        "outside_test": func.coalesce(given.c.outside_test, false()),
         **dict.fromkeys(("held_by", "held_since", "reason", "code")),
         "state": JobState.SENDING,
         "attempts": jobs.c.attempts + 1,
@@ -257,7 +262,7 @@ async def commit_intents(
 
 def _intent_row(intent: Intent) -> dict[str, Any]:
     price = intent.price
-    return {
+    row = {
         "job_id": intent.job.id,
         "number": intent.job.attempts + 1,
         "run_id": intent.job.run_id,
@@ -270,6 +275,7 @@ def _intent_row(intent: Intent) -> dict[str, Any]:
         "price_currency": price.money.currency if price else None,
         "card_id": price.card_id if price else None,
     }
+    return {**row, "outside_test": True} if intent.outside_test else row
 
 
 @by_dialect
