@@ -25,6 +25,7 @@ from sqlalchemy import (
     false,
     func,
     insert,
+    literal,
     literal_column,
     select,
     update,
@@ -37,6 +38,7 @@ from campaigns.money.prices import Price
 from campaigns.states import JobState, RunState, sources
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later
+from storage.runs.first_jobs import has_due
 from storage.runs.history import move_later, transition
 from storage.tables.audience import recipients
 from storage.tables.lanes import lanes
@@ -322,15 +324,6 @@ async def any_sending(connection: AsyncConnection, run_id: int, now: datetime) -
 
 async def has_due_work(connection: AsyncConnection, lane: str, now: datetime) -> bool:
     """Whether a running run has a job on the lane whose time has come."""
-    due = (
-        select(jobs.c.id)
-        .where(
-            jobs.c.run_id == runs.c.id,
-            jobs.c.lane == lane,
-            IS_PENDING,
-            jobs.c.due_at <= now,
-        )
-        .exists()
-    )
+    due = has_due(literal(lane))
     found = select(runs.c.id).where(runs.c.state == RunState.RUNNING.value, due).limit(1)
-    return (await connection.execute(found)).first() is not None
+    return (await connection.execute(found, {"now": now})).first() is not None
