@@ -21,7 +21,7 @@ from campaigns.errors import DrumbeatError
 from campaigns.money.costs import NO_CURRENCY, Money
 from campaigns.money.prices import Price
 from campaigns.outcomes import Accepted, FailureKind, Refused, acknowledge
-from campaigns.states import JobState
+from campaigns.states import LEFT, JobState
 from campaigns.variants import Tally
 from providers.events import Report
 from scheduler.actions.control import cancel, pause, resolve, resume
@@ -44,7 +44,7 @@ from storage.runs.job_counts import (
     waiting_groups,
 )
 from storage.runs.replies import ANSWERED, mark_answered
-from storage.runs.retries import skip_arrived
+from storage.runs.retries import MAY_BE_LISTED, ended_groups, newest_occurrence, skip_arrived
 from storage.runs.runs import complete_runs, expire_jobs
 from storage.runs.time_counts import time_differences
 from storage.runs.variants import Tallies, tallies
@@ -294,6 +294,7 @@ async def test_they_are_equal_to_a_recount_after_every_step(
             if world.ordinary:
                 await assert_answers_right(connection)
                 await _assert_marked_where_tried_again(connection)
+                await _assert_who_may_be_retried_right(connection)
 
 
 async def _assert_marked_where_tried_again(connection: Connection) -> None:
@@ -309,6 +310,29 @@ async def _assert_marked_where_tried_again(connection: Connection) -> None:
             for other in found
         )
         assert job.tried_again == again, job
+
+
+async def _assert_who_may_be_retried_right(connection: Connection) -> None:
+    """As `retry-failed` means it, message by message: none of the person's others is newer, or may have arrived."""
+    occurrence = await newest_occurrence(connection, 1)
+    if occurrence is None:
+        return
+    mine = select(jobs).where(jobs.c.run_id.in_(occurrence.run_ids))
+    found = (await connection.execute(mine)).all()
+    for given_up in (False, True):
+        wanted: Counter[Any] = Counter()
+        for job in found:
+            others = [other for other in found if other.phone == job.phone and other.id != job.id]
+            blocked = any(
+                other.id > job.id
+                or other.state in (*LEFT, "pending")
+                or (other.state == "cancelled" and other.reason == "given_up" and not given_up)
+                for other in others
+            )
+            if job.state in MAY_BE_LISTED and not blocked:
+                wanted[job.state, job.reason or "", job.code or ""] += 1
+        groups = await ended_groups(connection, occurrence, given_up=given_up)
+        assert {group.key: group.count for group in groups} == wanted
 
 
 async def _assert_reports_count_right(connection: Connection) -> None:
