@@ -26,7 +26,7 @@ from campaigns.variants import Tally
 from providers.events import Report
 from scheduler.actions.control import cancel, pause, resolve, resume
 from scheduler.actions.purge import carry_out, plan_purge
-from scheduler.actions.retrying import retry_failed
+from scheduler.actions.retrying import preview_retry, retry_failed
 from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
@@ -433,6 +433,28 @@ async def test_a_difference_is_found_and_a_recount_mends_it(engine: Engine) -> N
         await recount(connection)
         assert await differences(connection) == []
         assert await count_states(connection, [1]) == {JobState.PENDING: 3}
+
+
+async def test_who_may_be_retried_again_is_read_from_the_kept_numbers(engine: Engine) -> None:
+    """Unless a message that was tried again has arrived after all: its person is left out."""
+    await store_campaign(engine, spec(), 3)
+    await launch_due(engine, now=lambda: later(1))
+    failed = {"state": "failed", "reason": "retries_exhausted"}
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).values(**failed))
+    assert (await retry_failed(engine, "spring", now=lambda: later(2))).retried == 3
+    retries = select(func.min(jobs.c.id)).where(jobs.c.run_id == 2).scalar_subquery()
+    for arrived, counted, reads_jobs in ((0, 3, False), (1, 2, True)):
+        async with writing(engine) as connection:
+            await connection.execute(update(jobs).where(jobs.c.id >= retries).values(**failed))
+            await connection.execute(update(jobs).where(jobs.c.id <= arrived).values(state="delivered"))
+        with statements(engine) as asked:
+            async with reading(engine) as connection:
+                [group] = await preview_retry(connection, "spring")
+        assert group.count == counted
+        assert any("FROM jobs" in one for one, _ in asked) == reads_jobs
+        async with reading(engine) as connection:
+            await _assert_who_may_be_retried_right(connection)
 
 
 CHANGES: tuple[dict[str, Any], ...] = (
