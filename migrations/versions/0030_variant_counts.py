@@ -1,6 +1,6 @@
 """Messages are counted by their variant too, and each keeps whether its person was outside the variant test, so that
-the report of a test looks at no message. What is there is marked and counted once, where a campaign has variants: some
-ten seconds for each million of its messages."""
+the report of a test looks at no message. What is there is marked and counted once, where a campaign has variants: for
+each million of its messages some 5 seconds with SQLite, and 40 with PostgreSQL where most were outside the test."""
 
 from __future__ import annotations
 

@@ -269,6 +269,24 @@ async def test_a_runner_sees_what_is_to_do_without_reading_all_messages(
     await engine.dispose()
 
 
+async def test_a_slice_looks_up_its_people_not_all_of_the_account(postgres_url: str) -> None:
+    """While PostgreSQL has counted nothing of a table that a campaign is filling."""
+    engine, people = open_engine(postgres_url), [phone(number) for number in range(3_000)]
+    async with writing(engine) as connection:
+        await slide_count(connection, "ourvoice", later(8))
+        await note_reached(connection, "ourvoice", people, later(8))
+    with statements(engine) as asked:
+        async with writing(engine) as connection:
+            use = await tier_use(connection, "ourvoice", [*PEOPLE, "+1"], later(9))
+            assert (use.reached, use.already) == (3_000, set(PEOPLE))
+            await note_reached(connection, "ourvoice", [*PEOPLE, "+1"], later(9))
+    async with writing(engine) as connection:
+        assert (await tier_use(connection, "ourvoice", PEOPLE, later(9))).reached == 3_001
+        for statement, parameters in asked:
+            assert await rows_handled(connection, statement, parameters) < 100, statement
+    await engine.dispose()
+
+
 async def test_a_purge_reads_no_table_for_each_row_of_another(postgres_url: str) -> None:
     """What it asks first reads whole tables, each a few times. PostgreSQL may choose how; SQLite does as it is told."""
     engine, size = open_engine(postgres_url), 1_500
