@@ -277,13 +277,13 @@ async def test_a_slice_looks_up_its_people_not_all_of_the_account(postgres_url: 
         await note_reached(connection, "ourvoice", people, later(8))
     with statements(engine) as asked:
         async with writing(engine) as connection:
-            use = await tier_use(connection, "ourvoice", [*PEOPLE, "+1"], later(9))
-            assert (use.reached, use.already) == (3_000, set(PEOPLE))
-            await note_reached(connection, "ourvoice", [*PEOPLE, "+1"], later(9))
+            use = await tier_use(connection, "ourvoice", ["+1", *people[:200]], later(9))
+            assert (use.reached, use.already) == (3_000, set(people[:200]))
+            await note_reached(connection, "ourvoice", ["+1", *people[:200]], later(9))
     async with writing(engine) as connection:
         assert (await tier_use(connection, "ourvoice", PEOPLE, later(9))).reached == 3_001
         for statement, parameters in asked:
-            assert await rows_handled(connection, statement, parameters) < 100, statement
+            assert await rows_handled(connection, statement, parameters) < 6 * 200, statement
     await engine.dispose()
 
 
