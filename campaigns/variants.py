@@ -67,6 +67,14 @@ class Tally:
     replied: int = 0
     """Messages whose recipient wrote back; a stop word does not count as a reply."""
 
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.sent + other.sent,
+            self.delivered + other.delivered,
+            self.read + other.read,
+            self.replied + other.replied,
+        )
+
     def count(self, measure: Measure) -> int:
         return int(getattr(self, measure.value))
 

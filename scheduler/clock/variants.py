@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,7 +10,7 @@ from campaigns.errors import InvalidInput, NotFound
 from campaigns.frozen import frozen
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.time.clock import Now, utc_now
-from campaigns.variants import Split, Tally, pick_winner
+from campaigns.variants import Tally, pick_winner
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.database.health import is_outage
@@ -23,7 +21,6 @@ from storage.runs.variants import (
     count_waiting,
     experiment_of,
     store_winner,
-    stream_variants,
     tallies,
     undecided,
 )
@@ -65,7 +62,7 @@ async def _end(engine: Engine, test: Undecided, spec: CampaignSpec, now: datetim
     assert asked is not None  # noqa: S101
     async with reading(engine) as connection:
         found = await tallies(connection, test.run_id)
-    every = {variant.name: found.get(variant.name, Tally()) for variant in spec.variants}
+    every = {variant.name: found.tested.get(variant.name, Tally()) for variant in spec.variants}
     verdict = pick_winner(every, asked.measure, minimum=asked.minimum, tie=asked.tie)
     async with writing(engine) as connection:
         stored = await store_winner(
@@ -83,7 +80,7 @@ async def choose_winner(engine: Engine, name: str, variant: str, *, now: Now = u
     """
     async with writing(engine) as connection:
         campaign = await require(connection, name)
-        occurrence, spec, _ = await _tested(connection, campaign.id, name)
+        occurrence, spec = await _tested(connection, campaign.id, name)
         _refuse_needless(spec, variant)
         stored = await store_winner(
             connection, campaign.id, occurrence.run_id, variant, BY_HAND, now(), by_hand=True
@@ -130,31 +127,19 @@ class ExperimentStatus:
 async def experiment_status(connection: Connection, name: str) -> ExperimentStatus:
     """The variant test of the campaign's newest run. Raises NotFound, InvalidInput if there is none."""
     campaign = await require(connection, name)
-    occurrence, spec, split = await _tested(connection, campaign.id, name)
+    occurrence, spec = await _tested(connection, campaign.id, name)
     experiment = await experiment_of(connection, occurrence.run_id)
-    counts: defaultdict[tuple[str | None, str], int] = defaultdict(int)
-    async for page in stream_variants(connection, occurrence.run_id):
-        for one in page:
-            group = one.variant if split.in_test(one.phone) else None
-            for measure in ("delivered", "read", "replied"):
-                counts[group, measure] += getattr(one, measure)
-            counts[group, "sent"] += 1
+    found = await tallies(connection, occurrence.run_id)
     return ExperimentStatus(
         spec,
         experiment,
-        {variant.name: _tally(counts, variant.name) for variant in spec.variants},
-        _tally(counts, None),
+        {variant.name: found.tested.get(variant.name, Tally()) for variant in spec.variants},
+        found.rest,
         await count_waiting(connection, occurrence.run_id),
     )
 
 
-def _tally(counts: Mapping[tuple[str | None, str], int], group: str | None) -> Tally:
-    return Tally(**{name: counts[group, name] for name in ("sent", "delivered", "read", "replied")})
-
-
-async def _tested(
-    connection: Connection, campaign_id: int, name: str
-) -> tuple[Occurrence, CampaignSpec, Split]:
+async def _tested(connection: Connection, campaign_id: int, name: str) -> tuple[Occurrence, CampaignSpec]:
     occurrence = await newest_occurrence(connection, campaign_id)
     if occurrence is None:
         raise InvalidInput(
@@ -164,4 +149,4 @@ async def _tested(
     spec = CampaignSpec.from_json(occurrence.spec)
     if spec.split is None:
         raise InvalidInput(f"{name} has no variants.", hint="Add [[variants]] to a campaign file.")
-    return occurrence, spec, spec.split
+    return occurrence, spec

@@ -82,6 +82,11 @@ class Claim:
             return split.variant_of(job.phone)
         return self.experiment.winner
 
+    def is_outside_test(self, job: Addressed) -> bool:
+        """Whether the job's person is not in the test of variants, and gets its winner."""
+        split = self.plan.split
+        return split is not None and split.has_rest and not split.in_test(job.phone)
+
     @property
     def test_ends_at(self) -> datetime | None:
         """When the winner is named; None: when a person names it, because the file says so or the test did not help."""

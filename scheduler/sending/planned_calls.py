@@ -75,6 +75,7 @@ def _plan_call(
             known.begun_by,
             claim.variant_of(one.job),
             call.category,
+            claim.is_outside_test(one.job),
         )
         for one in group
     ]

@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     select,
     text,
     union_all,
@@ -33,8 +34,13 @@ from storage.tables.predicates import IS_HELD, IS_PENDING
 from storage.tables.runs import jobs
 from storage.tables.types import Id, Text
 
-KEY: Final = ("run_id", "lane", "state", "held_by", "reason", "code", "tried_again", "answered")
-_OPTIONAL: Final = ("held_by", "reason", "code")
+_TEXTS: Final = ("held_by", "reason", "code")
+KEY: Final = ("run_id", "lane", "state", *_TEXTS, "variant", "outside_test", "tried_again", "answered")
+_OPTIONAL: Final = (*_TEXTS, "variant")
+ACCEPTED_VARIANT: Final = case(
+    (jobs.c.accepted_at.is_(None), literal_column("''")), else_=func.coalesce(jobs.c.variant, "")
+)
+"""By which variant a message counts: none until the provider has accepted it."""
 _NUMBER: Final = func.sum(job_counts.c.jobs)
 FIRST: Final = 1_000
 """Of the messages that are due next so many are looked at for one that no rule holds."""
@@ -121,6 +127,10 @@ class Difference:
     held_by: str | None
     reason: str | None
     code: str | None
+    variant: str | None
+    """Of those that the provider accepted."""
+    outside_test: bool
+    """Whether their people are outside the variant test."""
     tried_again: bool
     """Whether a retry has come in their place."""
     answered: bool
@@ -144,17 +154,17 @@ async def differences(connection: AsyncConnection) -> list[Difference]:
         .order_by(*groups)
     )
     return [
-        Difference(run_id, lane, state, held_by or None, reason or None, code or None, *rest)
-        for run_id, lane, state, held_by, reason, code, *rest in await connection.execute(found)
+        Difference(run_id, lane, state, held_by or None, reason or None, code or None, variant or None, *rest)
+        for run_id, lane, state, held_by, reason, code, variant, *rest in await connection.execute(found)
     ]
 
 
 def _recounted(*before: ColumnElement[Any]) -> Select[Any]:
     """All messages counted anew, by the key of the counts; `before`: columns between the key and the number."""
-    values = {
-        name: func.coalesce(jobs.c[name], "") if name in _OPTIONAL else jobs.c[name] for name in KEY[:-1]
+    values: dict[str, ColumnElement[Any]] = {
+        name: func.coalesce(jobs.c[name], "") if name in _TEXTS else jobs.c[name] for name in KEY[:-1]
     }
-    values["answered"] = ANSWERED
+    values |= {"variant": ACCEPTED_VARIANT, "answered": ANSWERED}
     each = select(*(values[name].label(name) for name in KEY)).subquery()
     groups = [each.c[name] for name in KEY]
     return select(*groups, *before, func.count().label("number")).group_by(*groups)

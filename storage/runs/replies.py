@@ -38,7 +38,7 @@ ANSWERED: Final = func.coalesce(
     ),
     false(),
 )
-"""Whether the job's person wrote to its account after it was sent. The triggers of migration 0029 count by it."""
+"""Whether the job's person wrote to its account after it was sent. The triggers of migration 0030 count by it."""
 _OPTED_OUT: Final = (
     select(optouts.c.id)
     .where(optouts.c.phone == inbound.c.phone, optouts.c.action == "out", optouts.c.at == inbound.c.at)

@@ -95,9 +95,13 @@ async def ended_groups(
 ) -> list[EndedGroup]:
     """Who was not reached, by reason, the most frequent first. People who have, or may have, a message are left out."""
     listed = [state.value for state in MAY_BE_LISTED]
-    if len(occurrence.run_ids) == 1:  # each person has one job: the kept numbers are those of people
+    counted: Select[Any]
+    if await _only_newest_count(connection, occurrence, given_up):
         counted = counted_by(*_REASON).where(
-            job_counts.c.run_id == occurrence.run_id, job_counts.c.state.in_(listed)
+            job_counts.c.run_id.in_(occurrence.run_ids),
+            job_counts.c.state.in_(listed),
+            job_counts.c.reason != ALREADY_ARRIVED,
+            ~job_counts.c.tried_again,
         )
     else:
         columns = [jobs.c[name] for name in _REASON]
@@ -109,6 +113,18 @@ async def ended_groups(
         counted = select(*columns, func.count()).where(*mine).group_by(*columns)
     found = [EndedGroup(JobState(state), *rest) for state, *rest in await connection.execute(counted)]
     return sorted(found, key=lambda group: (-group.count, *group.key))
+
+
+async def _only_newest_count(connection: AsyncConnection, occurrence: Occurrence, given_up: bool) -> bool:
+    """Whether of each person the newest message decides, so that the kept numbers are those of people: no message in
+    whose place a retry has come is under way or may have arrived."""
+    blocks: list[ColumnElement[bool]] = [job_counts.c.state.in_([*LEFT, JobState.PENDING])]
+    if not given_up:
+        blocks.append(and_(job_counts.c.state == JobState.CANCELLED, job_counts.c.reason == GIVEN_UP))
+    earlier = select(func.sum(job_counts.c.jobs)).where(
+        job_counts.c.run_id.in_(occurrence.run_ids), job_counts.c.tried_again, or_(*blocks)
+    )
+    return not await connection.scalar(earlier)
 
 
 async def add_retries(

@@ -36,6 +36,7 @@ from storage.database.vacuum import learn_growth
 from storage.notify.events import Occurrence, add_event
 from storage.runs.campaign_events import note_state
 from storage.runs.editions import edition_of, of_audience
+from storage.runs.first_jobs import has_any, has_due_anywhere, has_held
 from storage.runs.history import AT_ONCE, in_order, move
 from storage.runs.local_times import LocalTimes, local_times, place_of
 from storage.tables.audience import campaigns, recipients
@@ -138,16 +139,11 @@ async def is_sending(connection: AsyncConnection, campaign_id: int, now: datetim
 
 
 def _is_sending() -> ColumnElement[bool]:
-    unsent = (
-        select(jobs.c.id)
-        .join(runs, runs.c.id == jobs.c.run_id)
-        .where(
-            runs.c.campaign_id == campaigns.c.id,
-            runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]),
-            runs.c.kind != "test",
-            jobs.c.state.in_([JobState.PENDING, JobState.SENDING]),
-            or_(jobs.c.state == JobState.SENDING, jobs.c.held_by.is_not(None), jobs.c.due_at <= NOW),
-        )
+    unsent = select(runs.c.id).where(
+        runs.c.campaign_id == campaigns.c.id,
+        runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]),
+        runs.c.kind != "test",
+        or_(has_any(JobState.SENDING), has_held(), has_due_anywhere()),
     )
     return unsent.exists()
 
@@ -314,16 +310,12 @@ def _of_run(event: NotifyEvent, run_id: int, campaign_id: int, detail: str = "")
 _OVER: Final = select(runs.c.id).where(
     runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]), runs.c.expires_at <= NOW
 )
-_LEFT_BEHIND: Final = select(runs.c.id).where(
-    runs.c.state == RunState.CANCELLED,
-    select(jobs.c.id).where(jobs.c.run_id == runs.c.id, jobs.c.state == JobState.PENDING.value).exists(),
-)
+_LEFT_BEHIND: Final = select(runs.c.id).where(runs.c.state == RunState.CANCELLED, has_any(JobState.PENDING))
 
 
 def _is_complete() -> ColumnElement[bool]:
-    unfinished = [state for state in JobState if state not in FINAL]
-    waiting = select(jobs.c.id).where(jobs.c.run_id == runs.c.id, jobs.c.state.in_(unfinished))
-    return and_(runs.c.state == RunState.RUNNING, ~waiting.correlate(runs).exists())
+    unfinished = [has_any(state) for state in JobState if state not in FINAL]
+    return and_(runs.c.state == RunState.RUNNING, ~or_(*unfinished))
 
 
 @cache

@@ -3,12 +3,11 @@ A retry belongs to the test of the run that it retries."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Select, case, func, or_, select, text, update
+from sqlalchemy import Select, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
@@ -16,11 +15,10 @@ from campaigns.rules.names import Rule
 from campaigns.states import JobState, RunState
 from campaigns.variants import Tally
 from storage.database.engine import is_sqlite, lock_names
-from storage.runs.replies import ANSWERED
+from storage.runs.job_counts import counted_by
 from storage.tables.counts import job_counts
 from storage.tables.runs import jobs, runs
 
-PAGE: Final = 1000
 ARRIVED: Final = (JobState.DELIVERED, JobState.READ)
 _FAMILY: Final = func.coalesce(runs.c.parent_id, runs.c.id)
 """The run whose test a run belongs to."""
@@ -137,44 +135,28 @@ def _with_retries(run_id: int) -> Select[tuple[int]]:
     return select(runs.c.id).where(or_(runs.c.id == run_id, runs.c.parent_id == run_id))
 
 
-async def tallies(connection: AsyncConnection, run_id: int) -> dict[str, Tally]:
-    """How each variant's messages of a run and its retries fared, counted in the database: before there is a winner,
-    all of them are in the test."""
-    sent = _messages(run_id).subquery()
-    sums = (func.sum(sent.c[name]) for name in ("delivered", "read", "replied"))
-    counted = await connection.execute(select(sent.c.variant, func.count(), *sums).group_by(sent.c.variant))
-    return {variant: Tally(*map(int, counts)) for variant, *counts in counted}
-
-
 @frozen
-class SentVariant:
-    """One message that the provider accepted."""
+class Tallies:
+    """How messages of a run and its retries fared that the provider accepted."""
 
-    phone: str
-    variant: str
-    delivered: int
-    """1 or 0, as the two below."""
-    read: int
-    replied: int
+    tested: dict[str, Tally]
+    """By variant: those of the test."""
+    rest: Tally
+    """Those of the winner to people outside the test."""
 
 
-async def stream_variants(connection: AsyncConnection, run_id: int) -> AsyncIterator[Sequence[SentVariant]]:
-    """The messages of a run and its retries, a page in memory at a time."""
-    streamed = await connection.stream(_messages(run_id).execution_options(yield_per=PAGE))
-    async for page in streamed.partitions():
-        yield [SentVariant(*row) for row in page]
-
-
-def _messages(run_id: int) -> Select[Any]:
-    return select(
-        jobs.c.phone,
-        jobs.c.variant,
-        case((jobs.c.state.in_(ARRIVED), 1), else_=0).label("delivered"),
-        case((jobs.c.state == JobState.READ.value, 1), else_=0).label("read"),
-        case((ANSWERED, 1), else_=0).label("replied"),
-    ).where(
-        jobs.c.run_id.in_(_with_retries(run_id)),
-        jobs.c.variant.is_not(None),
-        jobs.c.accepted_at.is_not(None),
-        ~jobs.c.tried_again,
+async def tallies(connection: AsyncConnection, run_id: int) -> Tallies:
+    """From the kept numbers: no message is looked at. Of people who were retried only the newest try counts."""
+    counted = counted_by("variant", "outside_test", "state", "answered").where(
+        job_counts.c.run_id.in_(_with_retries(run_id)), job_counts.c.variant != "", ~job_counts.c.tried_again
     )
+    tested: dict[str, Tally] = {}
+    rest = Tally()
+    for variant, outside, state, answered, number in await connection.execute(counted):
+        delivered, read = state in ARRIVED, state == JobState.READ
+        more = Tally(number, number * delivered, number * read, number * answered)
+        if outside:
+            rest += more
+        else:
+            tested[variant] = tested.get(variant, Tally()) + more
+    return Tallies(tested, rest)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Delete,
     Executable,
@@ -21,8 +22,10 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    false,
     func,
     insert,
+    literal,
     literal_column,
     select,
     update,
@@ -35,6 +38,7 @@ from campaigns.money.prices import Price
 from campaigns.states import JobState, RunState, sources
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later
+from storage.runs.first_jobs import has_due
 from storage.runs.history import move_later, transition
 from storage.tables.audience import recipients
 from storage.tables.lanes import lanes
@@ -98,6 +102,8 @@ class Intent:
     """Which of the campaign's variants it is; the job keeps it."""
     category: str | None = None
     """What it is sent as; the job keeps it. None: the campaign's."""
+    outside_test: bool = False
+    """Whether its person is outside the variant test; the job keeps it."""
 
 
 @frozen
@@ -217,10 +223,11 @@ def _ended_row(deferral: Deferral) -> dict[str, Any]:
 
 @by_dialect
 def _mark_sending(sqlite: bool) -> Sequence[Executable]:
-    given = given_rows(sqlite, job_id=Id, **_MARKED)
+    given = given_rows(sqlite, job_id=Id, **_MARKED, outside_test=Boolean())
     may_be_sent = jobs.c.state.in_([state.value for state in sources(JobState.SENDING)])
     values = {
         **{name: given.c[name] for name in _MARKED},
+        "outside_test": func.coalesce(given.c.outside_test, false()),
         **dict.fromkeys(("held_by", "held_since", "reason", "code")),
         "state": JobState.SENDING,
         "attempts": jobs.c.attempts + 1,
@@ -257,7 +264,7 @@ async def commit_intents(
 
 def _intent_row(intent: Intent) -> dict[str, Any]:
     price = intent.price
-    return {
+    row = {
         "job_id": intent.job.id,
         "number": intent.job.attempts + 1,
         "run_id": intent.job.run_id,
@@ -270,6 +277,7 @@ def _intent_row(intent: Intent) -> dict[str, Any]:
         "price_currency": price.money.currency if price else None,
         "card_id": price.card_id if price else None,
     }
+    return {**row, "outside_test": True} if intent.outside_test else row
 
 
 @by_dialect
@@ -316,15 +324,6 @@ async def any_sending(connection: AsyncConnection, run_id: int, now: datetime) -
 
 async def has_due_work(connection: AsyncConnection, lane: str, now: datetime) -> bool:
     """Whether a running run has a job on the lane whose time has come."""
-    due = (
-        select(jobs.c.id)
-        .where(
-            jobs.c.run_id == runs.c.id,
-            jobs.c.lane == lane,
-            IS_PENDING,
-            jobs.c.due_at <= now,
-        )
-        .exists()
-    )
+    due = has_due(literal(lane))
     found = select(runs.c.id).where(runs.c.state == RunState.RUNNING.value, due).limit(1)
-    return (await connection.execute(found)).first() is not None
+    return (await connection.execute(found, {"now": now})).first() is not None

@@ -15,8 +15,9 @@ from campaigns.states import JobState, RunState
 from storage.database.bulk import as_values, is_among
 from storage.database.engine import execute_later, is_sqlite
 from storage.database.upserts import upsert_into
+from storage.runs.first_jobs import has_due
 from storage.tables.lanes import lanes
-from storage.tables.predicates import IS_PENDING, OPEN
+from storage.tables.predicates import OPEN
 from storage.tables.runs import jobs, runs
 from storage.tables.types import NOW
 
@@ -146,15 +147,9 @@ def _waiting(sqlite: bool, no_other_runner: bool) -> tuple[Select[Any], Select[A
     last."""
     free = (is_among(sqlite, lanes.c.name, "names"), _free(no_other_runner))
     running = or_(lanes.c.paused_reason.is_(None), lanes.c.paused_until <= NOW)
-    due = select(jobs.c.id).where(
-        jobs.c.run_id == runs.c.id,
-        jobs.c.lane == lanes.c.name,
-        IS_PENDING,
-        jobs.c.due_at <= NOW,
-    )
     work = (
         select(lanes.c.name, runs.c.id, runs.c.priority)
-        .join_from(lanes, runs, due.correlate(lanes, runs).exists())
+        .join_from(lanes, runs, has_due(lanes.c.name))
         .where(*free, running, runs.c.state == RunState.RUNNING.value)
         .order_by(lanes.c.name, runs.c.priority, runs.c.nominal_at.desc(), runs.c.id.desc())
     )

@@ -7,14 +7,17 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
+    FromClause,
     Insert,
     Select,
     Text,
     Update,
     and_,
     bindparam,
+    column,
     delete,
     func,
     select,
@@ -73,19 +76,30 @@ _READ: Final = select(_SLID, _OLDEST).where(_IS_USEFUL)
 _READ_ALL: Final = select(_reached_after(_SINCE).scalar_subquery(), _OLDEST)
 
 
-def _these(sqlite: bool) -> ColumnElement[bool]:
-    # By their phones alone, never by `at`: a planner that believes few to be recent would read them all.
-    return and_(_person.account == _ACCOUNT, is_among(sqlite, _person.phone, "phones"))
+def _these(sqlite: bool) -> tuple[FromClause, FromClause]:
+    """Those of the `phones` that the account has reached; and what a SELECT of them is from. PostgreSQL looks each up
+    by its key: all at once it looks for by their account alone, and reads everybody, where it takes that for few."""
+    mine = select(_person.phone, _person.at).where(_person.account == _ACCOUNT)
+    if sqlite:
+        found = mine.where(is_among(sqlite, _person.phone, "phones")).subquery("reached")
+        return found, found
+    phones = func.unnest(bindparam("phones", type_=ARRAY(Text())))
+    asked = phones.table_valued(column("phone", Text), name="asked").render_derived()
+    one = mine.where(_person.phone == asked.c.phone).limit(1).lateral("reached")
+    return one, asked.join(one, true())
 
 
 @by_dialect
 def _among(sqlite: bool) -> Select[str, datetime]:
-    return select(_person.phone, _person.at).where(_these(sqlite))
+    found, source = _these(sqlite)
+    return select(found.c.phone, found.c.at).select_from(source)
 
 
 @by_dialect
 def _grow(sqlite: bool) -> Update:
-    already = select(func.count().filter(_person.at > _count.since)).where(_these(sqlite)).scalar_subquery()
+    found, source = _these(sqlite)
+    recent = func.count().filter(found.c.at > _count.since)
+    already = select(recent).select_from(source).correlate(tier_counts).scalar_subquery()
     more = bindparam("more", type_=BigInteger())
     return (
         update(tier_counts).where(_count.account == _ACCOUNT).values(reached=_count.reached + more - already)

@@ -3,7 +3,7 @@ count them."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Numeric, Table, false
+from sqlalchemy import BigInteger, Boolean, Column, Index, Numeric, Table, false, text
 
 from storage.tables.types import Id, Instant, Text, metadata
 
@@ -18,6 +18,20 @@ job_counts = Table(
     Column("reason", Text, nullable=False),
     Column("code", Text, nullable=False),
     Column("jobs", BigInteger, nullable=False, comment="may be negative: the sum of those alike counts"),
+    Column(
+        "variant",
+        Text,
+        nullable=False,
+        server_default=text("''"),
+        comment="of those that the provider accepted",
+    ),
+    Column(
+        "outside_test",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="whether their people are outside the variant test",
+    ),
     Column(
         "tried_again",
         Boolean,
@@ -36,7 +50,7 @@ job_counts = Table(
 )
 """The sum of `jobs` over the rows that are alike is the number of such messages; an empty text stands for null.
 
-The triggers of migration 0029 write it in the transaction that changes a message, whoever does. On SQLite there is one
+The triggers of migration 0030 write it in the transaction that changes a message, whoever does. On SQLite there is one
 row to a group. On PostgreSQL each statement adds rows, so that no two transactions wait for the same one, and now and
 then the rows of a run are added up."""
 
@@ -64,7 +78,7 @@ cost_sums = Table(
 )
 """What the messages cost that a provider took, in whole micro-units; an empty text and card 0 stand for null.
 
-The triggers of migration 0027 write it, as those of 0029 write `job_counts`. What is purged is in `purged_jobs`."""
+The triggers of migration 0027 write it, as those of 0030 write `job_counts`. What is purged is in `purged_jobs`."""
 
 time_counts = Table(
     "time_counts",
@@ -79,4 +93,4 @@ time_counts = Table(
 """When the messages of a run were sent and delivered that no retry has come in place of: by the second, or by ten
 seconds or a minute in large runs.
 
-The triggers of migration 0029 write it, as they write `job_counts`."""
+The triggers of migration 0029 write it, as those of 0030 write `job_counts`."""

@@ -102,6 +102,13 @@ jobs = Table(
     Column("price_currency", Text),
     Column("card_id", Id, comment="the rate card that said so"),
     Column("variant", Text, comment="which of the campaign's variants; null: it has none"),
+    Column(
+        "outside_test",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="its person is outside the variant test: it is the winner",
+    ),
     Column("poll_at", Instant, comment="when its receipt is asked for next; null: not asked"),
     Column("polls", Integer, nullable=False, server_default=text("0")),
     Column("accepted_at", Instant),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import insert, select, update
 
+from app.actions.personal_data import erase_person
 from app.views.reports.variants import variants_report
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.spec.campaign_spec import CampaignSpec
@@ -33,6 +35,7 @@ from storage.sending.intents import Deferral, defer_or_skip
 from storage.tables.contacts import inbound, optouts
 from storage.tables.runs import jobs, runs
 from tests.acceptance.conftest import InMemory, World
+from tests.storage.database.test_plans import statements
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, phone, spec, store_campaign
 
@@ -335,6 +338,7 @@ async def test_each_variant_has_its_own_forms(engine: Engine, tmp_path: Path) ->
 
 
 async def test_the_report_keeps_the_test_and_the_rest_apart(world: World) -> None:
+    """It looks at no message, and who is erased afterwards stays where they were."""
     wanted = on_trial()
     await world.campaign(wanted, SIZE)
     await world.run()
@@ -345,8 +349,10 @@ async def test_the_report_keeps_the_test_and_the_rest_apart(world: World) -> Non
         before = await experiment_status(connection, "spring")
     assert before.waiting == SIZE - len(trying)
     await world.run(now=after_the_test)
-    async with reading(world.engine) as connection:
-        report = (await variants_report(connection, "spring")).json
+    with statements(world.engine) as asked:
+        async with reading(world.engine) as connection:
+            report = (await variants_report(connection, "spring")).json
+    assert not [one for one, _ in asked if re.search(r"\bjobs\.", one)]
     assert [(each["variant"], each["sent"], each["replied"]) for each in report["variants"]] == [
         ("a", counts["a"], 0),
         ("b", counts["b"], counts["b"]),
@@ -356,3 +362,7 @@ async def test_the_report_keeps_the_test_and_the_rest_apart(world: World) -> Non
     assert (replied["better"], replied["counts"]) == ("b", (counts["b"], 0))
     assert replied["p_value"] < 0.001
     assert replied["meaning"].startswith("most likely a real difference")
+    for number in range(20):
+        await erase_person(world.engine, phone(number), after_the_test())
+    async with reading(world.engine) as connection:
+        assert (await variants_report(connection, "spring")).json == report

@@ -23,6 +23,7 @@ from storage.receipts.receipts import doubts, due_receipts, has_orphans, known_m
 from storage.retention.purge import OldRun, purge_jobs, purge_recipients
 from storage.runs.breaker import Stretch, failing_runs, most_frequent, worst_stretch
 from storage.runs.replies import any_new_answer, mark_answered
+from storage.runs.runs import any_to_finish, complete_runs, is_sending
 from storage.sending.budgets import Reservation, learnt_prices, reserve, reserve_again, settle, used_of
 from storage.sending.contact_history import (
     NewHistoryRow,
@@ -31,6 +32,7 @@ from storage.sending.contact_history import (
     recent_history,
     release_history,
 )
+from storage.sending.due_runs import due_runs
 from storage.sending.freed_room import Freed, give_back, wake
 from storage.sending.intents import (
     Intent,
@@ -228,6 +230,61 @@ async def avoid_whole_reads(connection: Connection) -> None:
     """These tables are tiny, and reading them whole would be right: what counts is that there is another way."""
     for way in ("seqscan", "hashjoin", "mergejoin"):
         await connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
+
+
+LOOKS: dict[str, Callable[[Connection], Awaitable[Any]]] = {
+    "runs": lambda connection: due_runs(connection, LANE, later(9)),
+    "lanes": lambda connection: due_lanes(connection, [LANE], "me", later(9), no_other_runner=False),
+    "work": lambda connection: has_due_work(connection, LANE, later(9)),
+    "sending": lambda connection: is_sending(connection, 1, later(9)),
+    "to finish": lambda connection: any_to_finish(connection, later(9)),
+    "finish": lambda connection: complete_runs(connection, later(9)),
+    "calls": lambda connection: any_sending(connection, 1, later(9)),
+}
+
+
+@pytest.mark.parametrize("counted", [False, True])
+async def test_a_runner_sees_what_is_to_do_without_reading_all_messages(
+    postgres_url: str, counted: bool
+) -> None:
+    """PostgreSQL may choose how: of a run that was just launched it knows nothing, and of one that is nearly sent it
+    knows what was true at its launch."""
+    engine, size = open_engine(postgres_url), 3_000
+    await store_campaign(engine, spec(), size)
+    await launch_due(engine)
+    async with writing(engine) as connection:
+        await ensure_lanes(connection, [LANE])
+        await connection.exec_driver_sql("ANALYZE" if counted else "SELECT 1")
+    for sent in (0, size - 10):
+        async with writing(engine) as connection:
+            moved = update(jobs).where(jobs.c.id <= sent)
+            await connection.execute(moved.values(state="read", provider_message_id="m"))
+        for name, look in LOOKS.items():
+            with statements(engine) as asked:
+                async with reading(engine) as connection:
+                    await look(connection)
+            async with reading(engine) as connection:
+                for statement, parameters in asked:
+                    assert await rows_handled(connection, statement, parameters) < 100, (name, sent)
+    await engine.dispose()
+
+
+async def test_a_slice_looks_up_its_people_not_all_of_the_account(postgres_url: str) -> None:
+    """While PostgreSQL has counted nothing of a table that a campaign is filling."""
+    engine, people = open_engine(postgres_url), [phone(number) for number in range(3_000)]
+    async with writing(engine) as connection:
+        await slide_count(connection, "ourvoice", later(8))
+        await note_reached(connection, "ourvoice", people, later(8))
+    with statements(engine) as asked:
+        async with writing(engine) as connection:
+            use = await tier_use(connection, "ourvoice", ["+1", *people[:200]], later(9))
+            assert (use.reached, use.already) == (3_000, set(people[:200]))
+            await note_reached(connection, "ourvoice", ["+1", *people[:200]], later(9))
+    async with writing(engine) as connection:
+        assert (await tier_use(connection, "ourvoice", PEOPLE, later(9))).reached == 3_001
+        for statement, parameters in asked:
+            assert await rows_handled(connection, statement, parameters) < 6 * 200, statement
+    await engine.dispose()
 
 
 async def test_a_purge_reads_no_table_for_each_row_of_another(postgres_url: str) -> None:

@@ -27,6 +27,7 @@ from storage.runs.cost_sums import cost_differences
 from storage.runs.job_counts import count_states, differences
 from storage.runs.replies import any_new_answer
 from storage.runs.time_counts import time_differences
+from storage.runs.variants import tallies
 from storage.sending.optouts import optout_scopes
 from storage.tables.all_tables import metadata
 from storage.tables.audience import imports, recipients
@@ -35,6 +36,7 @@ from storage.tables.runs import jobs, runs
 from storage.tables.types import KEPT_BY_LOCKS, to_millis
 from storage.views.costs import read_costs
 from storage.views.reports import count_replies
+from tests.support.campaigns import phone, spec
 
 
 def _checks(connection: Connection) -> set[tuple[str, str | None]]:
@@ -273,6 +275,43 @@ async def test_answers_and_retries_of_an_older_version_are_marked(empty_database
         campaign = await require(connection, "spring")
         assert campaign.recipients == 7
         assert await count_replies(connection, campaign) == {JobState.READ: 1}
+    await engine.dispose()
+
+
+async def test_who_was_outside_a_variant_test_of_an_older_version_is_marked(
+    empty_database_url: str,
+) -> None:
+    """And counted apart, retries too."""
+    both = [{"name": name, "share": 50, "content": {"text": name}} for name in "ab"]
+    wanted = spec(variants=both, winner={"by": "read", "after": "4h", "test_percent": 33.3})
+    split = wanted.split
+    assert split is not None
+    engine = open_engine(empty_database_url)
+    await upgrade(engine, "0029")
+    add = text(
+        "INSERT INTO jobs (run_id, recipient_id, phone, lane, state, due_at, updated_at, variant, accepted_at)"
+        " VALUES (:run, 1, :phone, 'a/b', 'sent', 0, 0, :variant, :at)"
+    )
+    async with writing(engine) as connection:
+        for statement in (
+            *STORED,
+            "INSERT INTO runs (id, campaign_id, nominal_at, state, priority, spec, token, jobs, launched_at, kind,"
+            " parent_id) VALUES (2, 1, 1, 'running', 0, '{}', 't2', 1, 0, 'retry', 1)",
+        ):
+            await connection.execute(text(statement))
+        await connection.execute(update(runs).values(spec=wanted.to_json()))
+        for number in range(60):
+            one = {"run": 1 + number % 2, "phone": phone(number), "at": number % 3 or None}
+            await connection.execute(add, {**one, "variant": ["a", "b", None][number % 3]})
+    await upgrade(engine)
+    async with reading(engine) as connection:
+        found = (await connection.execute(select(jobs).where(jobs.c.variant.is_not(None)))).all()
+        marked = {job.phone: job.outside_test for job in found}
+        assert marked == {name: not split.in_test(name) for name in marked}
+        assert set(marked.values()) == {True, False}
+        assert await differences(connection) == []
+        counted = await tallies(connection, 1)
+        assert counted.rest.sent == sum(job.outside_test for job in found if job.accepted_at)
     await engine.dispose()
 
 

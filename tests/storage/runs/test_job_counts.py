@@ -21,11 +21,12 @@ from campaigns.errors import DrumbeatError
 from campaigns.money.costs import NO_CURRENCY, Money
 from campaigns.money.prices import Price
 from campaigns.outcomes import Accepted, FailureKind, Refused, acknowledge
-from campaigns.states import JobState
+from campaigns.states import LEFT, JobState
+from campaigns.variants import Tally
 from providers.events import Report
 from scheduler.actions.control import cancel, pause, resolve, resume
 from scheduler.actions.purge import carry_out, plan_purge
-from scheduler.actions.retrying import retry_failed
+from scheduler.actions.retrying import preview_retry, retry_failed
 from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
@@ -33,11 +34,20 @@ from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.receipts import mark_orphans
 from storage.receipts.statuses import apply_webhook_reports
 from storage.runs.cost_sums import SUMS, TAKEN, cost_differences, recount_costs, summed_costs
-from storage.runs.job_counts import KEY, count_states, counted_by, differences, recount, waiting_groups
+from storage.runs.job_counts import (
+    ACCEPTED_VARIANT,
+    KEY,
+    count_states,
+    counted_by,
+    differences,
+    recount,
+    waiting_groups,
+)
 from storage.runs.replies import ANSWERED, mark_answered
-from storage.runs.retries import skip_arrived
+from storage.runs.retries import MAY_BE_LISTED, ended_groups, newest_occurrence, skip_arrived
 from storage.runs.runs import complete_runs, expire_jobs
 from storage.runs.time_counts import time_differences
+from storage.runs.variants import Tallies, tallies
 from storage.sending.intents import (
     Deferral,
     DueJob,
@@ -109,7 +119,8 @@ class World:
     def _intent(self, job: DueJob) -> Intent:
         form, price = self.random.choice(["text", "template"]), self.random.choice(PRICES)
         category = self.random.choice(["marketing", "utility", None])
-        return Intent(job, "call", form, "{}", 1, price, later(self.at), category=category)
+        variant, outside = self.random.choice([("a", False), ("b", False), ("b", True), (None, False)])
+        return Intent(job, "call", form, "{}", 1, price, later(self.at), variant, category, outside)
 
     async def answer(self) -> None:
         ended = [self._ended(intent) for intent in self.under_way]
@@ -231,6 +242,8 @@ class World:
             moments = {"accepted_at": later(self.at), "delivered_at": self._near()}
             moments = {name: self.random.choice([None, at]) for name, at in moments.items()}
             await connection.execute(update(jobs).where(which).values(moments))
+            tried = {"variant": self.random.choice(["a", None]), "outside_test": ~jobs.c.outside_test}
+            await connection.execute(update(jobs).where(which).values(tried))
             await connection.execute(delete(jobs).where(jobs.c.id == 2))
             await (connection.commit if self.random.random() < 0.5 else connection.rollback)()
         self.under_way = []
@@ -276,10 +289,12 @@ async def test_they_are_equal_to_a_recount_after_every_step(
             assert await time_differences(connection) == [], step
             await _assert_sums_right(connection)
             await _assert_reports_count_right(connection)
+            await _assert_tallies_right(connection)
             await assert_time_line_right(connection)
             if world.ordinary:
                 await assert_answers_right(connection)
                 await _assert_marked_where_tried_again(connection)
+                await _assert_who_may_be_retried_right(connection)
 
 
 async def _assert_marked_where_tried_again(connection: Connection) -> None:
@@ -297,16 +312,63 @@ async def _assert_marked_where_tried_again(connection: Connection) -> None:
         assert job.tried_again == again, job
 
 
+async def _assert_who_may_be_retried_right(connection: Connection) -> None:
+    """As `retry-failed` means it, message by message: none of the person's others is newer, or may have arrived."""
+    occurrence = await newest_occurrence(connection, 1)
+    if occurrence is None:
+        return
+    mine = select(jobs).where(jobs.c.run_id.in_(occurrence.run_ids))
+    found = (await connection.execute(mine)).all()
+    for given_up in (False, True):
+        wanted: Counter[Any] = Counter()
+        for job in found:
+            others = [other for other in found if other.phone == job.phone and other.id != job.id]
+            blocked = any(
+                other.id > job.id
+                or other.state in (*LEFT, "pending")
+                or (other.state == "cancelled" and other.reason == "given_up" and not given_up)
+                for other in others
+            )
+            if job.state in MAY_BE_LISTED and not blocked:
+                wanted[job.state, job.reason or "", job.code or ""] += 1
+        groups = await ended_groups(connection, occurrence, given_up=given_up)
+        assert {group.key: group.count for group in groups} == wanted
+
+
 async def _assert_reports_count_right(connection: Connection) -> None:
     """Both ways: by the kept numbers, and job by job as the words have it."""
-    alike = [func.coalesce(jobs.c[name], "") if name in KEY[3:6] else jobs.c[name] for name in KEY[:-1]]
-    counted = Counter(tuple(key) for key in await connection.execute(select(*alike, ANSWERED)))
+    derived = {"variant": ACCEPTED_VARIANT, "answered": ANSWERED}
+    alike = [
+        func.coalesce(column, "") if name in KEY[3:7] else column
+        for name in KEY
+        for column in [derived.get(name, jobs.c.get(name))]
+    ]
+    counted = Counter(tuple(key) for key in await connection.execute(select(*alike)))
     kept = await connection.execute(counted_by(*KEY))
-    assert {(*key[:3], *(part or "" for part in key[3:6]), *key[6:]): n for *key, n in kept} == counted
+    assert {(*key[:3], *(part or "" for part in key[3:7]), *key[7:]): n for *key, n in kept} == counted
     scope = await scope_of(connection, await require(connection, "spring"))
     columns = [jobs.c.run_id, jobs.c.state, jobs.c.reason, jobs.c.code]
     one_by_one = Counter(tuple(key) for key in await connection.execute(select(*columns).where(scope.jobs)))
     assert await count_by(connection, scope, "run_id", "state", "reason", "code") == one_by_one
+
+
+async def _assert_tallies_right(connection: Connection) -> None:
+    """As the report of variants means them, message by message."""
+    for run_id in await connection.scalars(select(runs.c.id).where(runs.c.kind != "retry")):
+        tested: dict[str, Tally] = {}
+        rest = Tally()
+        theirs = select(jobs, ANSWERED.label("answered")).join(runs, runs.c.id == jobs.c.run_id)
+        for job in await connection.execute(
+            theirs.where((runs.c.id == run_id) | (runs.c.parent_id == run_id))
+        ):
+            if job.variant is None or job.accepted_at is None or job.tried_again:
+                continue
+            one = Tally(1, job.state in ("delivered", "read"), job.state == "read", job.answered)
+            if job.outside_test:
+                rest += one
+            else:
+                tested[job.variant] = tested.get(job.variant, Tally()) + one
+        assert await tallies(connection, run_id) == Tallies(tested, rest)
 
 
 async def _assert_sums_right(connection: Connection) -> None:
@@ -371,6 +433,28 @@ async def test_a_difference_is_found_and_a_recount_mends_it(engine: Engine) -> N
         await recount(connection)
         assert await differences(connection) == []
         assert await count_states(connection, [1]) == {JobState.PENDING: 3}
+
+
+async def test_who_may_be_retried_again_is_read_from_the_kept_numbers(engine: Engine) -> None:
+    """Unless a message that was tried again has arrived after all: its person is left out."""
+    await store_campaign(engine, spec(), 3)
+    await launch_due(engine, now=lambda: later(1))
+    failed = {"state": "failed", "reason": "retries_exhausted"}
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).values(**failed))
+    assert (await retry_failed(engine, "spring", now=lambda: later(2))).retried == 3
+    retries = select(func.min(jobs.c.id)).where(jobs.c.run_id == 2).scalar_subquery()
+    for arrived, counted, reads_jobs in ((0, 3, False), (1, 2, True)):
+        async with writing(engine) as connection:
+            await connection.execute(update(jobs).where(jobs.c.id >= retries).values(**failed))
+            await connection.execute(update(jobs).where(jobs.c.id <= arrived).values(state="delivered"))
+        with statements(engine) as asked:
+            async with reading(engine) as connection:
+                [group] = await preview_retry(connection, "spring")
+        assert group.count == counted
+        assert any("FROM jobs" in one for one, _ in asked) == reads_jobs
+        async with reading(engine) as connection:
+            await _assert_who_may_be_retried_right(connection)
 
 
 CHANGES: tuple[dict[str, Any], ...] = (
