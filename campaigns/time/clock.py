@@ -61,13 +61,14 @@ class SteadyClock:
         self._correction: ClockCorrection | None = None
 
     def __call__(self) -> datetime:
-        self._look()
-        return self._present(self._ticks())
+        ticks = self._ticks()
+        self._look(ticks)
+        return self._zero + timedelta(seconds=ticks)
 
     @property
     def settled(self) -> bool:
         """Whether the time can be trusted."""
-        self._look()
+        self._look(self._ticks())
         return self._step is None
 
     @property
@@ -80,14 +81,15 @@ class SteadyClock:
         correction, self._correction = self._correction, None
         return correction
 
-    def _look(self) -> None:
-        self.compare(self._read(), self._ticks())
+    def _look(self, ticks: float) -> None:
+        self.compare(self._read(), ticks)
 
     def compare(self, shown: datetime, ticks: float) -> None:
         """Compare the system clock's time with the monotonic clock's at the same moment."""
-        off = shown - self._present(ticks)
-        if abs(off) <= SLACK:
-            self._zero, self._step = self._zero + off, None
+        zero = shown - timedelta(seconds=ticks)
+        off = zero - self._zero
+        if -SLACK <= off <= SLACK:
+            self._zero, self._step = zero, None
         elif self._step is None or abs(off - self._step[0]) > SLACK:
             self._step = (off, ticks)
         elif ticks - self._step[1] >= STANDS:
@@ -97,7 +99,4 @@ class SteadyClock:
         if off < timedelta():
             self._correction = ClockCorrection(-off, self._since)
         self._zero, self._step = self._zero + off, None
-        self._since = self._present(ticks)
-
-    def _present(self, ticks: float) -> datetime:
-        return self._zero + timedelta(seconds=ticks)
+        self._since = self._zero + timedelta(seconds=ticks)

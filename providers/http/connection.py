@@ -110,6 +110,7 @@ class Connection(asyncio.Protocol):
         finally:
             timer.cancel()
             self._reading = None
+            reading.forget_parser()
             self.reusable = reading.ended_well and not self._transport.get_write_buffer_size()
 
     @property
@@ -188,6 +189,10 @@ class _Reading:
         """The provider sends no more: the end of an answer that states no length."""
         if not self.answer.done() and self._has_head and not self._has_length:
             self._finish(reusable=False)
+
+    def forget_parser(self) -> None:
+        """It holds this, too: left as they are, both would wait for the garbage collector."""
+        del self._parser
 
     def lose(self, error: Exception | None) -> None:
         """The connection was lost."""

@@ -58,7 +58,8 @@ def message(content: Content) -> dict[str, Any]:
     """`type` and the object of that name. Buttons make any text or media `interactive`."""
     if content.buttons or content.type in ACTIONS:
         return {"type": "interactive", "interactive": interactive(content)}
-    return {"type": content.type.value, content.type.value: _OBJECTS[content.type](content)}
+    kind = content.type.value
+    return {"type": kind, kind: _OBJECTS[content.type](content)}
 
 
 def _text(content: Content) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class SharedClock(SteadyClock):
         super().__init__(lambda: shown, lambda: shown_at)
         self._ticks = ticks
 
-    def _look(self) -> None:
+    def _look(self, ticks: float) -> None:
         """It is read by `set` alone."""
 
     async def set(self, engine: Engine) -> None:

@@ -73,6 +73,11 @@ class CallsUnderWay:
     def __bool__(self) -> bool:
         return bool(self._tasks)
 
+    @property
+    def room(self) -> int:
+        """How many more may be started at once."""
+        return self._lane.account.calls_per_lane - len(self._tasks)
+
     async def wait_for_one(self) -> None:
         """Wait until one more call has ended; some must be under way."""
         self._ended.clear()
@@ -84,13 +89,12 @@ class CallsUnderWay:
 
     async def start(self, planned: PlannedCall) -> None:
         """Wait for the call's turn and start it; the turns of a batch's other recipients follow it."""
-        if len(self._tasks) >= self._lane.account.calls_per_lane:
+        if self.room <= 0:
             await self.wait_for_one()
         if not self._health.halted and not await self._lane.pacer.turn(planned.run_id):
             self._withdraw(planned)
             return
-        if self._health.halted or not self._lease.may_send():
-            self._health.halted = True
+        if self._health.halted:
             self._withdraw(planned)
             return
         task = asyncio.create_task(self._make(planned))
@@ -165,8 +169,9 @@ class CallsUnderWay:
         return _refused(planned, Refused(kind, "adapter_failed", text))
 
     def _record(self, planned: PlannedCall, result: CallResult) -> None:
-        lane, now, answer = self._lane, self._lane.now(), result.answer
+        lane, answer = self._lane, result.answer
         status, request_id = (answer.status, answer.request_id) if answer else (None, None)
+        now = answer.at if answer and answer.at else lane.now()
         lane.on_trial.discard(planned.run_id)
         for intent, one in zip(planned.intents, result.results, strict=True):
             proven = note_result(lane, planned.run_id, intent, one)
@@ -206,6 +211,8 @@ def _refused(planned: PlannedCall, refused: Refused) -> CallResult:
 
 def _ids(planned: PlannedCall) -> dict[str, str | int]:
     """The call's ids in log lines: `call` is also in the attempts of all its jobs."""
-    first, *others = planned.intents
+    first = planned.intents[0]
     named: dict[str, str | int] = {"run": planned.run_id, "call": first.call}
-    return named if others else {**named, "job": first.job.id}
+    if len(planned.intents) == 1:
+        named["job"] = first.job.id
+    return named

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
@@ -11,7 +11,7 @@ import orjson
 
 from campaigns.errors import SpecError
 from campaigns.rules.decide import decide
-from campaigns.rules.decision import Send, Skip, Wait
+from campaigns.rules.decision import Decision, Send, Skip, Wait
 from campaigns.rules.names import WAITS_FOR_EVENT, Form, Rule, SkipReason
 from campaigns.states import JobState
 from campaigns.time.clock import NEVER as NEVER  # re-exported
@@ -61,20 +61,34 @@ async def _decide_jobs(
     sends: list[Sending] = []
     deferrals: list[Deferral] = []
     trial = FirstMessages(connection, known.lane, claim.run, known.now)
+    of_kinds: dict[Hashable, Decision] = {}
     for job in claim.jobs:
-        decided = _decide(claim, job, known)
+        decided = _decide(claim, job, known, of_kinds)
         if isinstance(decided, Deferral):
             deferrals.append(decided)
-        elif await trial.admits(decided.content.type.value, claim.variant_of(job)):
-            known.take(claim, job, decided.most)
+        elif await trial.admits(decided.form, decided.variant):
+            known.take(claim, job, decided.most, outside=decided.outside)
             sends.append(decided)
     return sends, deferrals
 
 
-def _decide(claim: Claim, job: DueJob, known: Known) -> Deferral | Sending:
+def decision_of(claim: Claim, job: DueJob, known: Known, of_kinds: dict[Hashable, Decision]) -> Decision:
+    """What the rules decide about a job, asked once for those that no rule tells apart."""
+    kind = known.kind_of(claim, job)
+    if kind is None:
+        return decide(known.facts(claim, job))
+    found = of_kinds.get(kind)
+    if found is None:
+        found = of_kinds[kind] = decide(known.facts(claim, job))
+    return found
+
+
+def _decide(
+    claim: Claim, job: DueJob, known: Known, of_kinds: dict[Hashable, Decision]
+) -> Deferral | Sending:
     if job.is_twin:
         return Deferral(job.id, JobState.SKIPPED, reason=SAME_PERSON)
-    match decide(known.facts(claim, job)):
+    match decision_of(claim, job, known, of_kinds):
         case Wait(until=until, rule=rule):
             due_at = _wake_at(until, rule, claim, known, job)
             out_of_budget = rule is Rule.BUDGET and until is None
@@ -106,13 +120,22 @@ def _wake_at(until: datetime | None, rule: Rule, claim: Claim, known: Known, job
 
 
 def _render(claim: Claim, job: DueJob, form: Form, known: Known) -> Deferral | Sending:
-    renderer = claim.plan.renderers[claim.variant_of(job)]
+    variant = claim.variant_of(job)
     try:
-        content = renderer.render(orjson.loads(job.vars), template=form is Form.TEMPLATE)
+        content = claim.plan.renderers[variant].render(orjson.loads(job.vars), template=form is Form.TEMPLATE)
     except SpecError as error:
         return Deferral(job.id, JobState.FAILED, reason="not_rendered", detail=str(error))
     price = known.price(claim, job, form)
-    return Sending(job, content, price, known.most(claim, price))
+    return Sending(
+        job,
+        variant,
+        claim.plan.category_of(variant),
+        content,
+        content.type.value,
+        known.is_outside(job),
+        price,
+        known.most(claim, price),
+    )
 
 
 async def _wait_or_pause(

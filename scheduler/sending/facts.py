@@ -4,7 +4,7 @@ what the slice itself takes, so that its later decisions see its earlier ones.""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -122,6 +122,17 @@ class Known:
     def __post_init__(self) -> None:
         self.begun_by = self.now + timedelta(seconds=IN_LINE)
 
+    def kind_of(self, claim: Claim, job: DueJob) -> Hashable | None:
+        """What tells the job apart from others of the claim, of whom all other facts are the same; None: something
+        that is its own, or that changes from one message to the next."""
+        plan, phone = claim.plan, job.phone
+        if plan.asks_prices or plan.ramp or plan.policy.holdout or self.tier.most is not None:
+            return None
+        if phone in self.history or phone in self.windows or job.free_refused_at is not None:
+            return None
+        zones = self.zones(plan, job)
+        return claim.variant_of(job), job.region, zones, job.consent_at, self.opted_out.get(phone)
+
     def facts(self, claim: Claim, job: DueJob) -> Facts:
         """The facts that the rules decide about one job from."""
         plan, run, variant = claim.plan, claim.run, claim.variant_of(job)
@@ -199,12 +210,13 @@ class Known:
             return False
         return refused_at + FRESH > self.now or not self._may_ask(window)
 
-    def take(self, claim: Claim, job: DueJob, most: Money | None) -> None:
-        """Note that the job will be sent: later decisions of the slice see what it uses up."""
+    def take(self, claim: Claim, job: DueJob, most: Money | None, *, outside: bool) -> None:
+        """Note that the job will be sent, perhaps outside a window: later decisions of the slice see what it uses
+        up."""
         for line in claim.lines:
             self.used[line.key] += most.micros if most else 0
         use = self.tier_use
-        if use is not None and self.is_outside(job) and job.phone not in use.already:
+        if use is not None and outside and job.phone not in use.already:
             self.newly_reached.add(job.phone)
         if claim.plan.ramp:
             self.ramped[claim.run.campaign_id] += 1

@@ -185,9 +185,11 @@ R = TypeVar("R", bound=Ranked)
 
 @dataclass(slots=True)
 class _Run:
-    """A run's own limits, and those of its calls that wait to leave, in the order in which they came."""
+    """All limits of a run's sends, and those of its calls that wait to leave, in the order in which they came."""
 
     limits: list[Limit]
+    exits: list[Bucket]
+    """The same for requests that are written."""
     line: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
 
@@ -205,7 +207,7 @@ class Pacer:
         self._dice = dice or random.Random()  # noqa: S311
         self._shared = [bucket for bucket in shared if bucket is not None]
         self._runs: dict[int, _Run] = {}
-        self._no_run = _Run([])
+        self._no_run = self._limited([])
         self._turns: dict[int, int] = {}
         """Which turn of the lane was the run's last: the least recent goes first."""
         self._turn = 0
@@ -229,7 +231,12 @@ class Pacer:
             ]
             for bucket in own:
                 bucket.prime(idle)
-            self._runs[run_id] = _Run(own)
+            self._runs[run_id] = self._limited(own)
+
+    def _limited(self, own: list[Limit]) -> _Run:
+        limits = [*self._shared, *own]
+        exits = [limit.exit for limit in limits]
+        return _Run(limits, [*exits, self.slots.exit] if self.slots else exits)
 
     def knows(self, run_id: int) -> bool:
         """Whether the run's own limits are known."""
@@ -251,13 +258,13 @@ class Pacer:
 
     def ready_in(self, run_id: int) -> float:
         """Seconds until the run may send its next message."""
-        waits = [bucket.ready_in() for bucket in self._buckets(run_id)]
+        waits = [bucket.ready_in() for bucket in self._run(run_id).limits]
         return max([*waits, self.slots.ready_in()] if self.slots else waits, default=0.0)
 
     def slice_size(self, run_id: int | None = None) -> int:
         """How many messages a slice may hold, of one run or of all: about 100 ms worth, at least one. Of slots, as many
         as there are while a transaction lasts: a lane opens no slice ahead that needs some."""
-        buckets = self._shared if run_id is None else self._buckets(run_id)
+        buckets = self._shared if run_id is None else self._run(run_id).limits
         paces = [bucket.per_second for bucket in buckets]
         span = SLICE
         if self.slots is not None:
@@ -287,7 +294,7 @@ class Pacer:
 
     def spacing(self, run_id: int) -> timedelta:
         """The time between two sends of the run that its limits add up to."""
-        paces = [bucket.per_second for bucket in self._buckets(run_id)]
+        paces = [bucket.per_second for bucket in self._run(run_id).limits]
         return timedelta(seconds=1 / min(paces)) if paces else timedelta()
 
     async def turn(self, run_id: int) -> bool:
@@ -295,7 +302,7 @@ class Pacer:
 
         False where the account's slots are used up or were missed: the message has to wait for another slice.
         """
-        buckets = self._buckets(run_id)
+        buckets = self._run(run_id).limits
         if not buckets and self.slots is None:
             return True
         while (wait := max(self.ready_in(run_id), self._line_moves_in(run_id))) > 0:  # noqa: ASYNC110
@@ -310,23 +317,16 @@ class Pacer:
 
     def gate(self, run_id: int, recipients: int = 1) -> ExitGate:
         """What a request that has had its turns waits at when it is written."""
-        return ExitGate(self._run(run_id), self._exits(run_id), recipients)
+        return ExitGate(self._run(run_id), recipients)
 
     def _line_moves_in(self, run_id: int) -> float:
         """Seconds until a call of the run leaves, where as many as a slice holds wait to: no more are started."""
         if self._run(run_id).waiting < self.slice_size(run_id):
             return 0.0
-        return max(_ready_in(self._exits(run_id)), TICK)
+        return max(_ready_in(self._run(run_id).exits), TICK)
 
     def _run(self, run_id: int) -> _Run:
         return self._runs.get(run_id, self._no_run)
-
-    def _buckets(self, run_id: int) -> list[Limit]:
-        return [*self._shared, *self._run(run_id).limits]
-
-    def _exits(self, run_id: int) -> list[Bucket]:
-        exits = [limit.exit for limit in self._buckets(run_id)]
-        return [*exits, self.slots.exit] if self.slots else exits
 
 
 class ExitGate:
@@ -335,9 +335,9 @@ class ExitGate:
 
     __slots__ = ("_exits", "_recipients", "_run")
 
-    def __init__(self, run: _Run, exits: list[Bucket], recipients: int) -> None:
+    def __init__(self, run: _Run, recipients: int) -> None:
         self._run = run
-        self._exits = exits
+        self._exits = run.exits
         self._recipients = recipients
 
     async def open(self) -> bool:

@@ -59,7 +59,7 @@ def _plan_call(
         content,
         spacing,
         references=tuple([f"{run.token}.{one.job.id}" for one in group]),
-        category=claim.plan.category_of(claim.variant_of(group[0].job)),
+        category=group[0].category,
         marketing_policy=marketing.policy if marketing else None,
         share_activity=marketing.share_activity if marketing else None,
     )
@@ -68,12 +68,12 @@ def _plan_call(
         Intent(
             one.job,
             key,
-            content.type.value,
+            one.form,
             stored,
             run.campaign_id,
             one.price,
             known.begun_by,
-            claim.variant_of(one.job),
+            one.variant,
             call.category,
             claim.is_outside_test(one.job),
         )

@@ -27,7 +27,13 @@ class Sending:
     """A job that the rules allow to be sent, with its content and price."""
 
     job: DueJob
+    variant: str | None
+    category: str
     content: Content
+    form: str
+    """The type of the content."""
+    outside: bool
+    """Whether it goes outside the person's window."""
     price: Price | None
     most: Money | None
     """What it may cost: its price, or more where such messages have cost more. None: not known."""
@@ -45,7 +51,7 @@ async def reserve_sends(connection: Connection, claim: Claim, known: Known, send
         await settle(connection, {one.job.id: None for one in sends if one.job.attempts})
         await reserve(connection, [Reservation(one.job.id, keys, one.most) for one in sends if one.most])
     if known.tier.is_counted:
-        outside = [one.job.phone for one in sends if known.is_outside(one.job)]
+        outside = [one.job.phone for one in sends if one.outside]
         await note_reached(connection, known.tier.pool, outside, known.begun_by)
     if plan.ramp:
         await note_daily_sends(connection, lane.name, run.campaign_id, plan.today(known.now), len(sends))
@@ -61,10 +67,10 @@ def _history_rows(claim: Claim, known: Known, sends: Sequence[Sending]) -> list[
             one.job.id,
             one.job.phone,
             run.campaign_id,
-            plan.category_of(claim.variant_of(one.job)),
+            one.category,
             tags,
             counts,
-            known.is_outside(one.job),
+            one.outside,
             ramp_day,
         )
         for one in sends

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -20,7 +21,8 @@ from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.lease import Lease
 from scheduler.sending.media import MediaUploads
 from scheduler.sending.outcome_store import OutcomeStore
-from scheduler.sending.pacing import SLICE
+from scheduler.sending.pacing import LARGEST_SLICE, SLICE
+from scheduler.sending.planned_calls import PlannedCall
 from scheduler.sending.plans import Plans
 from scheduler.sending.sender_limits import SenderLimits
 from scheduler.sending.slicing import Slice, open_slice
@@ -69,6 +71,8 @@ class Shift:
         )
         self.opening: asyncio.Task[Slice] | None = None
         """The next slice, being opened while this one is sent."""
+        self.decided = asyncio.Event()
+        """Set when that has been decided, and is about to be committed; or has failed."""
         self.answered = asyncio.Event()
         """Set when the shift makes no more calls, and all have been answered."""
         self.idle = 0.0
@@ -152,20 +156,40 @@ class Shift:
         return not self.stop.is_set() and not self.health.halted and time.monotonic() < deadline
 
     async def _send(self, piece: Slice, deadline: float) -> None:
-        """Start the slice's calls, and on a fast lane the opening of the next slice between them."""
-        opens_next_after = self._opens_next_after(piece)
-        for place, call in enumerate(piece.calls, 1):
-            await self.calls.start(call)
-            if place == opens_next_after and self._goes_on(deadline):
-                self.opening = asyncio.create_task(self._open_ahead())
+        """Start the slice's calls. On a fast lane the next slice is opened meanwhile, and decided about once half of
+        them have been started."""
+        half = (len(piece.calls) + 1) // 2 if self._is_fast(piece) else len(piece.calls)
+        first, others = piece.calls[:half], piece.calls[half:]
+        if self._starts_at_once(piece, half):
+            self._begin_opening(deadline)
+            await self._start(first)
+            if self.opening is not None:  # the others are made while the database commits it
+                await self.decided.wait()
+        else:
+            await self._start(first)
+            if others:
+                self._begin_opening(deadline)
+        await self._start(others)
 
-    def _opens_next_after(self, piece: Slice) -> int | None:
-        """After which of its calls the next slice is opened: on a fast lane after half of them, so that sending does
-        not pause for the transaction; else, None, after all have been started."""
+    def _starts_at_once(self, piece: Slice, half: int) -> bool:
+        """Whether the slice is full, as the next may be, and half of it waits for nothing."""
+        is_full = piece.claimed >= LARGEST_SLICE and half < len(piece.calls)
+        return is_full and self.lane.pacer.pace == math.inf and self.calls.room >= half
+
+    async def _start(self, calls: Sequence[PlannedCall]) -> None:
+        for call in calls:
+            await self.calls.start(call)
+
+    def _is_fast(self, piece: Slice) -> bool:
+        """Whether sending must not pause for a transaction."""
         runs = {call.run_id for call in piece.calls}
         sizes = [self.lane.pacer.slice_size(run_id) for run_id in runs]
-        fast = min(sizes, default=0) >= FAST and self.lane.pacer.slots is None and not self.lane.probes
-        return (len(piece.calls) + 1) // 2 if fast else None
+        return min(sizes, default=0) >= FAST and self.lane.pacer.slots is None and not self.lane.probes
+
+    def _begin_opening(self, deadline: float) -> None:
+        if self._goes_on(deadline):
+            self.decided.clear()
+            self.opening = asyncio.create_task(self._open_ahead())
 
     async def _next_slice(self) -> Slice:
         opening, self.opening = self.opening, None
@@ -177,6 +201,8 @@ class Shift:
         except BaseException:
             self.health.halted = True  # the lane may be lost: start no more calls of the current slice
             raise
+        finally:
+            self.decided.set()
 
     async def _open(self) -> Slice:
         try:
@@ -197,6 +223,7 @@ class Shift:
                 finished,
                 idle=self.idle,
                 only_run=self.only_run,
+                on_decided=self.decided.set,
             )
         self.lease.renewed(piece.leased_at)
         return piece

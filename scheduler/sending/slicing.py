@@ -4,6 +4,7 @@ same transaction, defer or skip what is not sent, and commit the intents of the 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from campaigns.frozen import frozen
 from campaigns.time.clock import ticks
@@ -43,9 +44,10 @@ async def open_slice(
     *,
     idle: float,
     only_run: int | None = None,
+    on_decided: Callable[[], None] = lambda: None,
 ) -> Slice:
     """Commit the slice, of all running runs or of one; raises LaneLost, with nothing written, where another holder has
-    the lane."""
+    the lane. `on_decided` is called before the commit."""
     async with writing(engine) as connection:
         leased_at, now = ticks(), lane.now()
         await store(connection, lane, epoch, finished, now)
@@ -62,6 +64,7 @@ async def open_slice(
         if calls:
             await note_sends(connection, lane.name, lane.now() + lane.pacer.reach)
         await wake(connection, freed, now)
+        on_decided()
     if lane.pacer.slots is not None and claimed.asked_slots_at is not None:
         lane.pacer.slots.lead.follow(time.monotonic() - claimed.asked_slots_at)
     return Slice(

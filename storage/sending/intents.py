@@ -158,7 +158,7 @@ async def claim_due(
     another transaction has locked is left for the next slice: a slice takes jobs in the order of their times and runs,
     others lock them in that of their ids, so waiting here could deadlock."""
     asked = {"run_id": run_id, "lane": lane, "now": now, "most": limit}
-    return [DueJob(*row) for row in await connection.execute(_due(connection), asked)]
+    return [DueJob(*row) for row in (await connection.execute(_due(connection), asked)).all()]
 
 
 @by_dialect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from httptools import HttpResponseParser
 
 from providers.http.client import Answer, Http, NotSent, Reply, Unknown
 from providers.http.request import Request, Url
@@ -174,3 +176,14 @@ async def test_the_bytes_of_a_request() -> None:
         b"GET /list?to=%2B44+7 HTTP/1.1\r\n"
     )
     assert b"Content-Length" not in got[1]
+
+
+async def test_nothing_of_an_answer_waits_for_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        async with raw_server(answer_all) as server, client(server.url()) as http:
+            assert isinstance(await post(http), Answer)
+            assert not [each for each in gc.get_objects() if type(each) is HttpResponseParser]
+    finally:
+        gc.enable()
