@@ -119,7 +119,7 @@ async def test_a_sender_that_is_refused_is_tried_with_one_message_and_then_left_
     await is_left_to_a_person(engine, tmp_path, "voicebip")
 
 
-@pytest.mark.parametrize("provider", ["messaging_api", "meta"])
+@pytest.mark.parametrize("provider", ["messaging_api", pytest.param("meta", marks=pytest.mark.large)])
 async def test_so_is_a_sender_that_its_provider_reports_as_healthy(
     sqlite_engine: Engine, tmp_path: Path, provider: str
 ) -> None:

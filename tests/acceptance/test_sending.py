@@ -245,7 +245,7 @@ async def test_a_server_error_is_looked_up_and_never_sent_twice(world: World) ->
 
 
 async def test_a_graceful_stop_leaves_nothing_in_doubt(world: World) -> None:
-    await world.campaign(spec(pace={"delay_between": 5}), 300)
+    await world.campaign(spec(pace={"delay_between": 5}), 150)
     stop = asyncio.Event()
     sent: list[int] = []
 
@@ -259,7 +259,7 @@ async def test_a_graceful_stop_leaves_nothing_in_doubt(world: World) -> None:
     assert summary.interrupted
     counts = Counter(row.state for row in await world.jobs())
     assert counts["sending"] == counts["in_doubt"] == 0
-    assert counts["pending"] == 300 - len(sent)
+    assert counts["pending"] == 150 - len(sent)
     assert len(sent) < 100
 
 
