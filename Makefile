@@ -50,9 +50,12 @@ demo: setup  ## Send a sample campaign of 1,000 to an emulated provider and repo
 TIMED  := $(BIN)/python -m pytest -n 2 --dist worksteal tests/acceptance
 ONCE   := not soak and not alone and not twin and not large and not browser
 
+# These start processes: they are in `make test` alone.
+PROCESSES := $(addprefix --ignore tests/campaigns/intake/test_,reading_process.py workbooks.py)
+
 quick: setup  ## Rules, campaign files, lists, provider cases: no PostgreSQL, in seconds
 	$(BIN)/python -m pytest -m "$(ONCE)" -n 2 --dist worksteal --hypothesis-profile quick \
-		tests/campaigns tests/terminal tests/providers/cases tests/providers/test_contract.py
+		tests/campaigns tests/terminal tests/providers/cases tests/providers/test_contract.py $(PROCESSES)
 
 test: setup  ## Run the tests without a browser; what is not about the database on SQLite alone
 	$(TIMED) -m "alone and not twin and not large"

@@ -79,6 +79,10 @@ class World:
         options = {"until_idle": True, "wait_receipts": timedelta(seconds=2.5), **options}
         return await run(self.engine, {"ourvoice": self.account}, transport=self.transport, **options)
 
+    async def send(self, **options: Any) -> RunSummary:
+        """Run until nothing is left to send; nobody waits for receipts."""
+        return await self.run(wait_receipts=timedelta(0), **options)
+
     async def campaign(self, spec: CampaignSpec, size: int, **options: Any) -> None:
         await store_campaign(self.engine, spec, size, **options)
 

@@ -108,11 +108,11 @@ async def test_a_person_is_asked_about_once_while_the_answer_is_fresh(
     account = account_at(provider, tmp_path / "key", rate=Rate.parse("20/s"))
     content = {"text": "Hi", "template": template}
     wanted = spec(provider=provider, senders=["one"], content=content)
-    await store_campaign(sqlite_engine, wanted, PEOPLE, start_at=NOON)
+    await store_campaign(sqlite_engine, wanted, 12, start_at=NOON)
     options: dict[str, Any] = {"transport": transport, "until_idle": True, "wait_receipts": timedelta(0)}
     await asyncio.wait_for(run(sqlite_engine, {provider: account}, now=lambda: NOON, **options), 20)
-    assert Counter(row.form for row in await job_rows(sqlite_engine)) == {"template": PEOPLE}
-    assert transport.questions == {phone(number): 1 for number in range(PEOPLE)}
+    assert Counter(row.form for row in await job_rows(sqlite_engine)) == {"template": 12}
+    assert transport.questions == {phone(number): 1 for number in range(12)}
 
 
 @pytest.fixture

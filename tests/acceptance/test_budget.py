@@ -103,7 +103,7 @@ async def test_a_budget_lowered_while_it_sends_holds_from_the_moment_it_is_store
     engine: Engine, tmp_path: Path
 ) -> None:
     await store_campaign(
-        engine, priced(budget={"max": "50", "currency": "USD"}, pace={"delay_between": 5}), 300
+        engine, priced(budget={"max": "50", "currency": "USD"}, pace={"delay_between": 5}), 150
     )
     transport = InMemory(Settings())
     changing: asyncio.Task[BudgetChange] | None = None

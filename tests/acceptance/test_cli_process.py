@@ -58,7 +58,14 @@ def test_help_answers_at_once(tmp_path: Path) -> None:
     assert min(took("--help") for _ in range(5)) < 0.15
 
 
-@pytest.mark.parametrize("command", [["campaign", "check", "spring.csv"], ["provider", "list"], ["--help"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["campaign", "check", "spring.csv"],
+        pytest.param(["provider", "list"], marks=pytest.mark.large),
+        ["--help"],
+    ],
+)
 def test_a_closed_pipe_is_no_error(folder: Path, command: list[str]) -> None:
     """What `| head -1` comes to."""
     with start_anew(folder, *command) as process:
@@ -68,7 +75,13 @@ def test_a_closed_pipe_is_no_error(folder: Path, command: list[str]) -> None:
         assert (process.wait(), process.stderr.read()) == (0, "")
 
 
-@pytest.mark.parametrize("command", [["check", "people.csv"], ["load", "spring.toml", "--csv", "people.csv"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["check", "people.csv"], marks=pytest.mark.large),
+        ["load", "spring.toml", "--csv", "people.csv"],
+    ],
+)
 def test_a_termination_stops_at_once_and_leaves_nothing(folder: Path, command: list[str]) -> None:
     os.mkfifo(folder / "people.csv")  # in which nobody writes
     (folder / "temporary").mkdir()

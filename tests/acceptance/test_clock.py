@@ -63,10 +63,11 @@ def believed_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "steps",
     [
-        [(2, MOMENT)],
-        [(-2, MOMENT)],
-        [(2, TWICE)],
-        [(-3, TWICE)],
+        # what each of these does, the two below do in turn
+        pytest.param([(2, MOMENT)], marks=pytest.mark.large),
+        pytest.param([(-2, MOMENT)], marks=pytest.mark.large),
+        pytest.param([(2, TWICE)], marks=pytest.mark.large),
+        pytest.param([(-3, TWICE)], marks=pytest.mark.large),
         [(30, TWICE), (-5, TWICE)],
         [(1, MOMENT), (-1, MOMENT), (1, MOMENT), (-1, MOMENT)],
     ],

@@ -305,7 +305,7 @@ async def test_nothing_is_sent_after_an_opt_out_is_stored(world: World, gap: int
             stored_at.append(utc_now())
 
     world.transport.before_send = opt_out_at_the_tenth
-    await world.run()
+    await world.send()
     received = {f"+{message['to']}" for message in await world.ledger()}
     async with reading(world.engine) as connection:
         begun = select(jobs.c.phone).join(attempts, attempts.c.job_id == jobs.c.id)
@@ -339,7 +339,7 @@ async def test_a_list_that_is_imported_while_a_campaign_is_sent_holds_from_then_
 
     await import_out(range(1000, 1001))  # the first import of a process loads its libraries
     world.transport.before_send = import_at_the_fifth
-    await world.run()
+    await world.send()
     assert 5 <= len(await world.ledger()) <= 8
     assert {row.reason for row in await world.jobs()} == {None, "opted_out"}
 
@@ -352,6 +352,6 @@ async def test_who_comes_back_is_written_to_again_and_other_kinds_go_on(world: W
         await add_preference(connection, phone(2), StopWord("in", "all"), "hand:ada", None, utc_now())
     await world.campaign(spec("sale", category="marketing"), 4)
     await world.campaign(spec("parcel", category="utility"), 4)
-    await world.run()
+    await world.send()
     skipped = [(row.run_id, row.phone) for row in await world.jobs() if row.reason == "opted_out"]
     assert sorted(number for _, number in skipped) == [phone(0), phone(1), phone(1)]

@@ -216,7 +216,11 @@ def without(engine: Engine) -> Iterator[list[None]]:
 
 @pytest.mark.parametrize(
     ("how", "tables", "becomes"),
-    [("refused", {}, "gone"), ("503", {}, "gone"), ("refused", BRIEF, "expired")],
+    [
+        ("503", {}, "gone"),
+        pytest.param("refused", {}, "gone", marks=pytest.mark.large),
+        ("refused", BRIEF, "expired"),
+    ],
 )
 async def test_after_a_day_without_the_provider(
     sqlite_world: World, how: str, tables: dict[str, Any], becomes: str

@@ -17,7 +17,7 @@ from storage.database.engine import Engine
 from tests.acceptance.conftest import InMemory
 from tests.support.campaigns import job_rows, phone, spec, store_campaign
 
-SIZE = 60
+SIZE = 24
 TEMPLATE = {"name": "spring_sale", "language": "en", "parameters": ["{{ first_name }}"]}
 NAMED = {"name": "order_shipped", "language": "en", "parameters": {"order_id": "{{ first_name }}"}}
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], set[str]]] = {

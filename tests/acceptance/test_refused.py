@@ -119,7 +119,7 @@ async def test_a_sender_that_is_refused_is_tried_with_one_message_and_then_left_
     await is_left_to_a_person(engine, tmp_path, "voicebip")
 
 
-@pytest.mark.parametrize("provider", ["messaging_api", "meta"])
+@pytest.mark.parametrize("provider", ["messaging_api", pytest.param("meta", marks=pytest.mark.large)])
 async def test_so_is_a_sender_that_its_provider_reports_as_healthy(
     sqlite_engine: Engine, tmp_path: Path, provider: str
 ) -> None:
@@ -199,8 +199,21 @@ async def test_a_refusal_that_is_the_campaigns_fault_pauses_it_after_a_few_and_l
     assert await taken(bench) == {phone(number): 1 for number in range(60)}
 
 
-@pytest.mark.parametrize("provider", ["meta", "kapso"])
-@pytest.mark.parametrize("code", CAMPAIGNS_FAULT)
+ONE_AT_EACH = (("meta", 131009), ("kapso", 132001))
+
+
+@pytest.mark.parametrize(
+    ("provider", "code"),
+    [
+        *ONE_AT_EACH,
+        *(
+            pytest.param(provider, code, marks=pytest.mark.large)  # what a code means is in test_meta_codes
+            for provider in ("meta", "kapso")
+            for code in CAMPAIGNS_FAULT
+            if (provider, code) not in ONE_AT_EACH
+        ),
+    ],
+)
 async def test_so_it_is_with_each_code_that_is_the_campaigns_fault(
     sqlite_engine: Engine, tmp_path: Path, provider: str, code: int
 ) -> None:

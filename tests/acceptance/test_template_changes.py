@@ -36,6 +36,7 @@ from storage.views.costs import read_costs
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import account_at
 from tests.support.campaigns import job_rows, phone, spec, store_campaign
+from tests.support.cases import each_once
 from tests.web.conftest import Hooks, hooks_on
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -114,7 +115,10 @@ class Shop:
         return [row.reason or ("sent" if row.state in RANK else row.state) for row in rows]
 
 
-@pytest.fixture(params=["meta", "kapso"])
+PROVIDERS = ("meta", "kapso")
+
+
+@pytest.fixture(params=["meta", pytest.param("kapso", marks=pytest.mark.large)])
 async def shop(sqlite_engine: Engine, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Shop]:
     key = f"file:{tmp_path / 'key'}"
     secrets = {"webhook_secret": key} if request.param == "kapso" else {"app_secret": key}
@@ -135,6 +139,7 @@ async def shop(sqlite_engine: Engine, tmp_path: Path, request: pytest.FixtureReq
 CHANGED = Template(ORDER["name"], "en", "MARKETING")
 
 
+@pytest.mark.parametrize("shop", PROVIDERS, indirect=True)
 async def test_a_run_of_the_former_category_pauses_and_one_that_takes_it_from_the_template_goes_on(
     shop: Shop,
 ) -> None:
@@ -175,7 +180,9 @@ async def test_a_run_whose_file_names_the_category_pauses_until_it_is_that_again
     assert await shop.ends() == ["sent"] * 4
 
 
-@pytest.mark.parametrize("status", ["PAUSED", "ARCHIVED", "LOCKED"])
+@pytest.mark.parametrize(
+    ("shop", "status"), each_once(PROVIDERS, ["PAUSED", "ARCHIVED", "LOCKED"]), indirect=["shop"]
+)
 async def test_the_list_stops_and_resumes_as_the_events_do(shop: Shop, status: str) -> None:
     """Where no webhook comes, or one is lost."""
     await shop.launch(category="utility")
@@ -204,16 +211,18 @@ async def test_a_list_that_is_older_than_an_event_changes_nothing(shop: Shop) ->
     assert (await shop.state())[0] is RunState.PAUSED
 
 
-@pytest.mark.parametrize(
-    ("stop", "back"),
-    [
-        ("ACCOUNT_OFFBOARDED", "ACCOUNT_RECONNECTED"),
-        ("PARTNER_REMOVED", "PARTNER_ADDED"),
-        ("PARTNER_APP_UNINSTALLED", "PARTNER_APP_INSTALLED"),
-        ("DISABLE", "REINSTATE"),
-    ],
+STOP_AND_BACK = (
+    ("ACCOUNT_OFFBOARDED", "ACCOUNT_RECONNECTED"),
+    ("PARTNER_REMOVED", "PARTNER_ADDED"),
+    ("PARTNER_APP_UNINSTALLED", "PARTNER_APP_INSTALLED"),
+    ("DISABLE", "REINSTATE"),
 )
-async def test_an_account_that_is_back_goes_on(shop: Shop, stop: str, back: str) -> None:
+
+
+@pytest.mark.parametrize(("shop", "events_of"), each_once(PROVIDERS, STOP_AND_BACK), indirect=["shop"])
+async def test_an_account_that_is_back_goes_on(shop: Shop, events_of: tuple[str, str]) -> None:
+    stop, back = events_of
+
     def event(name: str) -> dict[str, Any]:
         ban = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": name}}
         return ban if name in ("DISABLE", "REINSTATE") else {"event": name}
@@ -235,16 +244,18 @@ async def test_an_account_that_is_back_goes_on(shop: Shop, stop: str, back: str)
     assert await shop.ends() == ["sent"] * 4
 
 
-@pytest.mark.parametrize(
-    ("restriction", "stops"),
-    [
-        ("RESTRICTED_BIZ_INITIATED_MESSAGING", True),
-        ("RESTRICTED_CUSTOMER_INITIATED_MESSAGING", False),
-        ("RESTRICTED_USER_INITIATED_CALLING_CALL_BUTTON_HIDDEN", False),
-        ("RESTRICTED_ADD_PHONE_NUMBER_ACTION", False),
-    ],
+STOPS = "RESTRICTED_BIZ_INITIATED_MESSAGING"
+RESTRICTIONS = (
+    STOPS,
+    "RESTRICTED_CUSTOMER_INITIATED_MESSAGING",
+    "RESTRICTED_USER_INITIATED_CALLING_CALL_BUTTON_HIDDEN",
+    "RESTRICTED_ADD_PHONE_NUMBER_ACTION",
 )
-async def test_a_restriction_stops_what_it_is_about(shop: Shop, restriction: str, stops: bool) -> None:
+
+
+@pytest.mark.parametrize(("shop", "restriction"), each_once(PROVIDERS, RESTRICTIONS), indirect=["shop"])
+async def test_a_restriction_stops_what_it_is_about(shop: Shop, restriction: str) -> None:
+    stops = restriction == STOPS
     await shop.launch(category="utility")
     await shop.run()
     until = int((NOON + timedelta(hours=9)).timestamp())

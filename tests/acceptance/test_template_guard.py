@@ -20,6 +20,7 @@ from storage.runs.runs import open_runs
 from tests.acceptance.conftest import InMemory
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, phone, spec, store_campaign
+from tests.support.cases import each_once
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SIZE = 30
@@ -38,19 +39,19 @@ class Counting(httpx.AsyncBaseTransport):
         return answer
 
 
-@pytest.mark.parametrize("provider", ["meta", "kapso"])
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"parameters": 2}, "132000"),
-        ({"header": "IMAGE"}, "132000"),
-        ({"status": "PAUSED"}, "132015"),
-        ({"status": "REJECTED"}, "132001"),
-    ],
+CHANGES = (
+    ({"parameters": 2}, "132000"),
+    ({"header": "IMAGE"}, "132000"),
+    ({"status": "PAUSED"}, "132015"),
+    ({"status": "REJECTED"}, "132001"),
 )
+
+
+@pytest.mark.parametrize(("provider", "refused"), each_once(["meta", "kapso"], CHANGES))
 async def test_few_meet_a_refusal_and_all_are_reached_after_the_mend(
-    sqlite_engine: Engine, tmp_path: Path, provider: str, change: dict[str, Any], code: str
+    sqlite_engine: Engine, tmp_path: Path, provider: str, refused: tuple[dict[str, Any], str]
 ) -> None:
+    change, code = refused
     emulator = InMemory(Settings())
     wall = Counting(emulator)
     accounts = {"shop": account_at(provider, tmp_path / "key")}

@@ -15,6 +15,7 @@ import pytest
 from emulators.app import create_app
 from emulators.settings import Settings
 from scheduler.sending import lanes
+from tests.support.cases import each_once
 from tests.support.project import Done, invoke
 
 ACCOUNTS = {
@@ -66,7 +67,10 @@ class Desk:
         assert answer.status_code == 200, answer.text
 
 
-@pytest.fixture(params=["meta", "kapso"])
+PROVIDERS = ("meta", "kapso")
+
+
+@pytest.fixture(params=["meta", pytest.param("kapso", marks=pytest.mark.large)])
 def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     made = Desk(tmp_path, request.param)
     transport = httpx.MockTransport(made.handle)
@@ -82,6 +86,7 @@ def meta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return made
 
 
+@pytest.mark.parametrize("desk", PROVIDERS, indirect=True)
 def test_a_campaign_that_fits_shows_the_real_text(desk: Desk) -> None:
     done = desk.check()
     assert done.code == 0, done
@@ -160,7 +165,11 @@ def test_every_mismatch_is_named_at_once(desk: Desk) -> None:
     assert "drumbeat template list shop" in done.err
 
 
-@pytest.mark.parametrize("status", ["PAUSED", "REJECTED", "DISABLED", "PENDING"])
+@pytest.mark.parametrize(
+    ("desk", "status"),
+    each_once(PROVIDERS, ["PAUSED", "REJECTED", "DISABLED", "PENDING"]),
+    indirect=["desk"],
+)
 def test_a_template_that_is_not_approved_stops_check_load_approve_and_start(desk: Desk, status: str) -> None:
     assert desk("campaign", "load", "spring.toml").code == 0
     desk.put(name="spring_sale", language="en", status=status)
@@ -256,6 +265,7 @@ def test_a_list_that_was_read_minutes_ago_is_not_asked_for_again(desk: Desk) -> 
     assert desk.asked == before
 
 
+@pytest.mark.parametrize("desk", PROVIDERS, indirect=True)
 def test_without_network_it_is_as_before_and_says_so(desk: Desk) -> None:
     desk.online = False
     wrong = FITS.replace("spring_sale", "spring_sole")

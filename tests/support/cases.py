@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from itertools import product
 from typing import Any
 
 import pytest
@@ -57,6 +58,19 @@ def each(
         return merged
 
     return merge
+
+
+def each_once(*lists: Sequence[Any]) -> list[ParameterSet]:
+    """Every combination of the lists, for `pytest.mark.parametrize`: `make test` runs as few of them as have each value
+    once, the others are `large`."""
+    shown = {tuple(turn % len(values) for values in lists) for turn in range(max(map(len, lists)))}
+    return [
+        pytest.param(
+            *(values[place] for values, place in zip(lists, places, strict=True)),
+            marks=() if places in shown else pytest.mark.large,
+        )
+        for places in product(*(range(len(values)) for values in lists))
+    ]
 
 
 def _case(keys: tuple[str, ...], row: Any) -> tuple[str, dict[str, Any]]:

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.spec.schedule_spec import ScheduleSpec
 from scheduler.clock.calendar import MOST_AT_ONCE, Before, Miss, Turn, first_start, occurrences, take_turn
-from tests.support.cases import each
+from tests.support.cases import each, each_once
 from tests.support.clockwork import QUARTER, YEAR, ZONES, expected
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -41,8 +42,10 @@ def test_every_keeps_the_time_of_day_that_is_written_though_its_first_day_skips_
     local("Europe/Paris", *written, every="1d", starts_at="2027-03-28T02:30")
 
 
-@each("zone", ZONES)
-@each("cron", ["30 2 * * *", "*/15 0-3 * * 0", "0 9 1,15 */2 *", "45 23 31 * 1-5"])
+@pytest.mark.parametrize(
+    ("cron", "zone"),
+    each_once(["30 2 * * *", "*/15 0-3 * * 0", "0 9 1,15 */2 *", "45 23 31 * 1-5"], ZONES),
+)
 def test_a_year_of_cron_is_what_the_clocks_show(cron: str, zone: str) -> None:
     found = times(cron=cron, timezone=zone)
     assert found == expected(cron, zone)
