@@ -171,6 +171,7 @@ async def retry_failed(
     async with writing(engine) as connection:
         campaign = await require(connection, name)
         await lock_campaign(connection, campaign.id)
+        campaign = await require(connection, name)  # it may have been paused or cancelled meanwhile
         occurrence = await _occurrence(connection, campaign)
         await _refuse_purged(connection, name, occurrence)
         spec = CampaignSpec.from_json(occurrence.spec)
@@ -187,14 +188,15 @@ async def retry_failed(
             connection,
             campaign.id,
             "retry",
-            occurrence.spec,
+            _with_budget_of(campaign.spec, spec).to_json(),
             priority=occurrence.priority,
             expires_at=expires_at,
             now=moment,
             parent_id=occurrence.run_id,
         )
         retried = await _fill(connection, occurrence, run_id, judged, moment, given_up)
-        await move_campaign(connection, name, [CampaignState.COMPLETED], CampaignState.RUNNING, moment)
+        ended = [CampaignState.COMPLETED, CampaignState.SCHEDULED]
+        await move_campaign(connection, name, ended, CampaignState.RUNNING, moment)
     return Retry(run_id, retried, verdicts)
 
 
@@ -234,6 +236,11 @@ async def _refuse_purged(connection: Connection, name: str, occurrence: Occurren
             f"The details of {name} were purged on {purged_at:%Y-%m-%d}; nothing of it is sent again.",
             hint=f"drumbeat report failures {name}",
         )
+
+
+def _with_budget_of(now: CampaignSpec, then: CampaignSpec) -> CampaignSpec:
+    """The run's file with the budget of today: people may have changed it since."""
+    return then.model_copy(update={"budget": now.budget})
 
 
 def _deadline(spec: CampaignSpec, now: datetime) -> datetime | None:

@@ -58,7 +58,7 @@ async def move_runs(
 
 
 async def resume_run(connection: AsyncConnection, run_id: int, reason: str, now: datetime) -> None:
-    """Resume a run, and its campaign, if the reason of its pause begins so."""
+    """Resume a run if the reason of its pause begins so; and its campaign, unless another run of it is paused."""
     resumed = await connection.execute(
         update(runs)
         .where(
@@ -70,10 +70,18 @@ async def resume_run(connection: AsyncConnection, run_id: int, reason: str, now:
         .returning(runs.c.campaign_id)
     )
     for (campaign_id,) in resumed.all():
+        mine = update(campaigns).where(
+            campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.PAUSED
+        )
+        others = select(runs.c.reason).where(
+            runs.c.campaign_id == campaign_id, runs.c.state == RunState.PAUSED, runs.c.kind != "test"
+        )
+        other = (await connection.execute(others.limit(1))).first()
+        if other is not None:
+            await connection.execute(mine.values(reason=other.reason))
+            continue
         moved = await connection.execute(
-            update(campaigns)
-            .where(campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.PAUSED)
-            .values(state=CampaignState.RUNNING, reason=None, updated_at=now)
+            mine.values(state=CampaignState.RUNNING, reason=None, updated_at=now)
         )
         if moved.rowcount:
             await note_state(connection, campaigns.c.id == campaign_id, CampaignState.RUNNING, "", now)

@@ -287,7 +287,7 @@ async def run_spec(connection: AsyncConnection, run_id: int) -> str:
 
 
 async def pause_run(connection: AsyncConnection, run_id: int, reason: str, now: datetime) -> None:
-    """Pause a running run and its campaign; the reason is shown until it is resumed."""
+    """Pause a running run and its campaign; the reason is shown until it is resumed. A test is paused by itself."""
     paused = await connection.execute(
         update(runs)
         .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING)
@@ -295,9 +295,8 @@ async def pause_run(connection: AsyncConnection, run_id: int, reason: str, now: 
         .returning(runs.c.campaign_id, runs.c.kind)
     )
     row = paused.first()
-    if row is not None:
-        if row.kind != "test":
-            await add_event(connection, _of_run(NotifyEvent.PAUSED, run_id, row.campaign_id, reason), now)
+    if row is not None and row.kind != "test":
+        await add_event(connection, _of_run(NotifyEvent.PAUSED, run_id, row.campaign_id, reason), now)
         moved = await connection.execute(
             update(campaigns)
             .where(campaigns.c.id == row.campaign_id, campaigns.c.state == CampaignState.RUNNING)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from campaigns.states import JobState
-from scheduler.actions.control import cancel
+from scheduler.actions.control import cancel, pause
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Connection, Engine, open_engine, reading, writing
 from storage.runs.runs import expire_jobs, pause_run
@@ -113,6 +113,20 @@ async def test_a_cancel_that_waits_for_a_launch_cancels_its_run_too(two: tuple[E
     assert await cancelling == 2
     async with reading(engine) as connection:
         assert await connection.scalar(select(runs.c.state)) == "cancelled"
+
+
+async def test_a_pause_that_waits_for_a_launch_pauses_its_run_too(two: tuple[Engine, Engine]) -> None:
+    engine, other = two
+    await store_campaign(engine, spec("first"), 2)
+    async with writing(engine) as connection:
+        await connection.execute(select(campaigns.c.id).where(campaigns.c.id == 1).with_for_update())
+        pausing = asyncio.create_task(pause(other, "first", now=lambda: later(80)))
+        await until_it_waits(engine)
+        await launch_in(connection)
+    await pausing
+    async with reading(engine) as connection:
+        found = await connection.execute(select(runs.c.state, runs.c.reason))
+        assert found.all() == [("paused", "paused by a person")]
 
 
 async def launch_in(connection: Connection) -> None:
