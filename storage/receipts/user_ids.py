@@ -22,7 +22,7 @@ from storage.database.bulk import among, table_of
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
 from storage.receipts.unmatched import is_of
-from storage.sending.optouts import copy_preferences
+from storage.sending.optouts import copy_erasures, copy_preferences
 from storage.sending.windows import move_windows
 from storage.tables.contacts import inbound, optouts, touches, user_ids
 from storage.tables.receipts import notices
@@ -60,6 +60,7 @@ async def learn_numbers(
     for table in (optouts, inbound, touches):
         theirs = update(table).where(table.c.phone == given.c.name).values(phone=given.c.phone)
         await connection.execute(theirs.values(counted=False) if table is inbound else theirs)
+    await copy_erasures(connection, {name_of(account, user_id): phone for user_id, phone in fresh.items()})
     await move_windows(
         connection, {name_of(account, user_id): phone for user_id, phone in fresh.items()}, now
     )

@@ -203,6 +203,14 @@ async def test_an_opt_out_after_an_opt_in_by_hand_holds_though_our_clock_is_ahea
     assert (phone(1) in dict(await opted_out(engine))) == stays_out
 
 
+async def test_a_refusal_after_an_opt_in_holds_though_the_providers_clock_is_ahead(engine: Engine) -> None:
+    """That the provider refuses the person's messages is known by our clock."""
+    async with writing(engine) as connection:
+        await add_preferences(connection, "webhook:hooked", [word(1, "in", 300)])
+        await add_preferences(connection, "hooked", [word(1, "out", 60)])
+    assert phone(1) in dict(await opted_out(engine))
+
+
 async def test_an_opt_out_that_is_reported_again_ends_no_opt_in_by_hand(engine: Engine) -> None:
     async with writing(engine) as connection:
         await add_preferences(connection, "webhook:hooked", [word(1, "out", 0)])

@@ -3,6 +3,7 @@ people who want no more, and people who write and so wake what waited for them."
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,15 +15,16 @@ from campaigns.money.costs import Money
 from campaigns.money.prices import Prices
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState, RunState
-from providers.events import Billed, Report
+from providers.events import Billed, Event, Inbound, Preference, Report
 from scheduler.clock.launch import launch_due
 from scheduler.receipts.webhook_events import EventSorter
 from scheduler.sending.breaker import ADVICE
 from scheduler.sending.lane_health import with_advice
 from storage.audience.templates import find_list, find_templates, store_templates
-from storage.database.engine import reading, writing
+from storage.database.engine import Engine, reading, writing
 from storage.runs.control import move_campaign, move_runs
 from storage.sending.lanes import pause_lane, sender_recovered
+from storage.sending.optouts import add_preferences, optout_scopes
 from storage.tables.audience import campaigns
 from storage.tables.contacts import inbound, optouts
 from storage.tables.lanes import lanes
@@ -324,6 +326,33 @@ async def test_who_writes_wakes_what_waited_for_it(hooks: Hooks, held_by: str) -
     await hooks.tell({"from": phone(1), "at": 5, "id": "in1"})
     await hooks.process(1_000)
     assert [row.due_at for row in await job_rows(hooks.engine)] == [later(9_999_999), later(1_000)]
+
+
+START, STOP = Inbound(phone(1), later(305), text="START"), Inbound(phone(1), later(400), text="STOP")
+ALLOWED = Preference(phone(1), "in", "marketing", later(305), "allowed")
+
+
+@pytest.mark.parametrize(
+    "arrivals",
+    [
+        [(ALLOWED, 5), (STOP, 100)],
+        [(START, 5), (STOP, 100), (START, 103)],
+        [(STOP, 100), (replace(START, at=later(9_999_999)), 103)],
+        [(replace(START, at=later(9_999_999)), 5), (STOP, 100)],
+    ],
+    ids=["allowed then STOP", "START is sent again", "START of another year", "STOP after that"],
+)
+async def test_the_last_preference_holds_though_the_providers_clock_is_ahead(
+    sqlite_engine: Engine, arrivals: list[tuple[Event, float]]
+) -> None:
+    """Five minutes ahead: what it names is later than when it arrives here."""
+    sorter = EventSorter(signing_account(), Prices([]))
+    for event, received in arrivals:
+        parsed = sorter.sort([event], later(received))
+        async with writing(sqlite_engine) as connection:
+            await add_preferences(connection, "webhook:hooked", parsed.preferences)
+    async with reading(sqlite_engine) as connection:
+        assert "marketing" in (await optout_scopes(connection, [phone(1)]))[phone(1)]
 
 
 def test_a_billed_message_costs_what_its_category_costs_now() -> None:
