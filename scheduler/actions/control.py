@@ -18,7 +18,7 @@ from campaigns.frozen import frozen
 from campaigns.states import CampaignState, JobState, RunState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
-from storage.audience.campaigns import Campaign, require, was_launched
+from storage.audience.campaigns import require, was_launched
 from storage.database.engine import Connection, Engine, writing
 from storage.runs.breaker import forget_failures
 from storage.runs.control import end_jobs, move_campaign, move_runs, moved_at, phones_in

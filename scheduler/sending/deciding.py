@@ -74,6 +74,8 @@ async def _decide_jobs(
 def _decide(claim: Claim, job: DueJob, known: Known) -> Deferral | Sending:
     if job.is_twin:
         return Deferral(job.id, JobState.SKIPPED, reason=SAME_PERSON)
+    if job.has_arrived:  # the clock ends it, and counts the message that arrived
+        return Deferral(job.id, JobState.PENDING, due_at=known.now + SETTLING)
     match decide(known.facts(claim, job)):
         case Wait(until=until, rule=rule):
             due_at = _wake_at(until, rule, claim, known, job)

@@ -78,6 +78,8 @@ class DueJob:
     """When its free form was refused because the window was closed."""
     is_twin: bool = False
     """Another job of the run is the same person's."""
+    has_arrived: bool = False
+    """It is a retry, and the message that it retries was delivered meanwhile."""
 
 
 @frozen

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from campaigns.errors import InvalidInput
 from campaigns.states import CampaignState
 from scheduler.actions.budget import change_budget
-from scheduler.actions.control import cancel, pause, resume
+from scheduler.actions.control import pause, resume
 from scheduler.actions.retrying import retry_failed
 from scheduler.actions.testing import start_test
 from scheduler.clock.launch import launch_due
@@ -20,7 +20,7 @@ from storage.database.engine import Engine, open_engine, reading, writing
 from storage.runs.control import move_campaign, move_runs
 from storage.runs.runs import complete_runs, pause_run
 from storage.tables.runs import jobs, runs
-from tests.support.campaigns import later, phone, spec, store_campaign
+from tests.support.campaigns import later, spec, store_campaign
 from tests.support.databases import until_it_waits
 
 FAILED = {"state": "failed", "reason": "retries_exhausted"}
