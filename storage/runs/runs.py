@@ -281,6 +281,11 @@ async def read_runs(
     return [RunRow(**{**row, "state": RunState(row["state"])}) for row in rows]
 
 
+async def find_run(connection: AsyncConnection, run_id: int) -> RunRow:
+    [run] = await read_runs(connection, RUN_ROWS.where(runs.c.id == run_id))
+    return run
+
+
 async def run_spec(connection: AsyncConnection, run_id: int) -> str:
     """The campaign file as it was frozen at the run's launch, JSON."""
     return str((await connection.execute(select(runs.c.spec).where(runs.c.id == run_id))).scalar_one())
