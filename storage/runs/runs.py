@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Insert,
     Select,
+    Table,
     and_,
     bindparam,
     case,
@@ -46,6 +47,8 @@ from storage.tables.types import NOW
 WORLD: Final = timedelta(hours=26)
 """How long a time of day takes from the first clock on earth to the last."""
 TOO_LATE: Final = "too_late"
+OUT_OF_BUDGET: Final = "budget_reached"
+"""How the reason of a pause begins that a higher budget ends."""
 _LAUNCHABLE: Final = (CampaignState.SCHEDULED, CampaignState.RUNNING)
 _DUE: Final = (campaigns.c.id, campaigns.c.name, campaigns.c.spec, campaigns.c.start_at)
 
@@ -292,10 +295,11 @@ async def run_spec(connection: AsyncConnection, run_id: int) -> str:
 
 
 async def pause_run(connection: AsyncConnection, run_id: int, reason: str, now: datetime) -> None:
-    """Pause a running run and its campaign; the reason is shown until it is resumed. A test is paused by itself."""
+    """Pause a running run and its campaign; the reason is shown until it is resumed. A test is paused by itself. Of a
+    run that its budget has paused, another reason takes the place: the budget is checked with each message anyway."""
     paused = await connection.execute(
         update(runs)
-        .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING)
+        .where(runs.c.id == run_id, _goes_on(runs, RunState.RUNNING, RunState.PAUSED, reason))
         .values(state=RunState.PAUSED, reason=reason)
         .returning(runs.c.campaign_id, runs.c.kind)
     )
@@ -304,11 +308,22 @@ async def pause_run(connection: AsyncConnection, run_id: int, reason: str, now: 
         await add_event(connection, _of_run(NotifyEvent.PAUSED, run_id, row.campaign_id, reason), now)
         moved = await connection.execute(
             update(campaigns)
-            .where(campaigns.c.id == row.campaign_id, campaigns.c.state == CampaignState.RUNNING)
+            .where(
+                campaigns.c.id == row.campaign_id,
+                _goes_on(campaigns, CampaignState.RUNNING, CampaignState.PAUSED, reason),
+            )
             .values(state=CampaignState.PAUSED, reason=reason, updated_at=now)
         )
         if moved.rowcount:
             await note_state(connection, campaigns.c.id == row.campaign_id, CampaignState.PAUSED, reason, now)
+
+
+def _goes_on(table: Table, running: str, paused: str, reason: str) -> ColumnElement[bool]:
+    """Whether it runs, or would once its budget is raised, which `reason` is to prevent."""
+    if reason.startswith(OUT_OF_BUDGET):
+        return table.c.state == running
+    for_budget = table.c.reason.startswith(OUT_OF_BUDGET, autoescape=True)
+    return or_(table.c.state == running, and_(table.c.state == paused, for_budget))
 
 
 def _of_run(event: NotifyEvent, run_id: int, campaign_id: int, detail: str = "") -> Occurrence:

@@ -15,6 +15,7 @@ from scheduler.actions.control import pause, resume
 from scheduler.actions.retrying import retry_failed
 from scheduler.actions.testing import start_test
 from scheduler.clock.launch import launch_due
+from scheduler.sending.deciding import BUDGET_REACHED
 from storage.audience.campaigns import require
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.runs.control import move_campaign, move_runs
@@ -108,6 +109,19 @@ async def test_what_a_person_has_paused_goes_on_by_no_other_act(engine: Engine) 
     await pause(engine, "spring")
     change = await change_budget(engine, "spring", "2.00", now=lambda: later(3))
     assert not change.resumed
+    assert await states(engine) == ("paused", ["paused"])
+
+
+async def test_what_stops_a_run_that_its_budget_has_paused_is_not_forgotten(engine: Engine) -> None:
+    """The budget is checked with each message anyway; a template of another category is not."""
+    await store_campaign(engine, spec(budget={"max": "1.00", "currency": "USD"}), 1)
+    await launch_due(engine, now=lambda: later(1))
+    changed = "category_changed: hi (it is marketing now)"
+    async with writing(engine) as connection:
+        for reason in (BUDGET_REACHED, changed, BUDGET_REACHED):
+            await pause_run(connection, 1, reason, later(2))
+    change = await change_budget(engine, "spring", "2.00", now=lambda: later(3))
+    assert (change.resumed, change.paused) == (False, changed)
     assert await states(engine) == ("paused", ["paused"])
 
 
