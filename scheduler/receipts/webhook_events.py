@@ -289,8 +289,8 @@ def _notice(event: Notice, received_at: datetime) -> NewNotice:
 
 
 def _given(at: datetime | None, received_at: datetime) -> tuple[datetime, bool]:
-    """When a preference was given, and whether that is known. By the provider's clock, though it may be ahead of ours: of
-    its events the newest holds, however often they are sent. A time too far ahead for that is none."""
+    """When a preference was given, and whether that is known. The provider's clock may be ahead of ours: so that of its
+    events the newest holds, however often they are sent, its time is kept, unless it is too far ahead for a clock."""
     dated = at is not None and at <= received_at + CLOCKS_DIFFER
     return _whole(at if at is not None and dated else received_at), dated
 
