@@ -15,8 +15,7 @@ from campaigns.states import CampaignState, JobState
 from campaigns.time.clock import Now, utc_now
 from providers.meta.codes import kind_of, note_of
 from scheduler.actions.template_checks import refuse_unfit
-from storage.audience.audience import lock_campaign
-from storage.audience.campaigns import Campaign, require
+from storage.audience.campaigns import Campaign, require, require_locked
 from storage.database.engine import Connection, Engine, writing
 from storage.retention.purged_totals import runs_purged_since
 from storage.runs.control import move_campaign
@@ -169,9 +168,7 @@ async def retry_failed(
     """
     moment = now()
     async with writing(engine) as connection:
-        campaign = await require(connection, name)
-        await lock_campaign(connection, campaign.id)
-        campaign = await require(connection, name)  # it may have been paused or cancelled meanwhile
+        campaign = await require_locked(connection, name)
         occurrence = await _occurrence(connection, campaign)
         await _refuse_purged(connection, name, occurrence)
         spec = CampaignSpec.from_json(occurrence.spec)
