@@ -116,7 +116,7 @@ def _by_time(log: FromClause) -> tuple[ColumnElement[Any], ...]:
 
 
 async def add_by_hand(connection: AsyncConnection, entries: Sequence[LogEntry]) -> None:
-    """Add what was given just now, of one phone each scope once: it holds, even where the log has it already."""
+    """Add what was given just now, of each phone and scope once: it holds, even where the log has it already."""
     if entries:
         newest = await _newest(connection, entries)
         rows = [_row(_holding(entry, newest.get(number))) for number, entry in enumerate(entries)]

@@ -24,9 +24,10 @@ from storage.database.engine import Engine, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.inbox import Arrival, keep_webhooks, take_webhooks
 from storage.receipts.number_changes import change_number
-from storage.receipts.user_ids import learn_numbers
+from storage.receipts.user_ids import learn_numbers, learn_other_numbers
 from storage.retention.erasing import erase, find_traces
 from storage.sending.erased import ERASED
+from storage.sending.lanes import ensure_lanes
 from storage.sending.optouts import (
     AppendResult,
     LogEntry,
@@ -213,6 +214,17 @@ async def test_the_erased_are_known_again_by_their_next_number(engine: Engine) -
         scopes = await optout_scopes(connection, [phone(7), phone(8), phone(9)])
         assert scopes == {phone(7): {"all"}, phone(8): {"all"}}
         assert len(await log_of(connection, phone(7))) == 1
+
+
+async def test_both_numbers_of_a_person_are_erased(engine: Engine) -> None:
+    """The one that lists name, and the one by which the provider knows the person."""
+    async with writing(engine) as connection:
+        await ensure_lanes(connection, ["ourvoice/shop"])
+        await learn_other_numbers(connection, "ourvoice", {ADA: phone(7)}, later(1))
+    await erase_person(engine, ADA, later(100))
+    async with reading(engine) as connection:
+        assert await optout_scopes(connection, [ADA, phone(7)]) == {ADA: {"all"}, phone(7): {"all"}}
+    assert phone(7)[1:] not in await cells(engine)
 
 
 async def test_what_waited_for_them_ends_and_what_bears_the_new_name_is_opted_out(engine: Engine) -> None:

@@ -88,6 +88,17 @@ async def test_a_paused_test_leaves_its_campaign_alone(engine: Engine) -> None:
     assert await states(engine) == ("running", ["running", "paused"])
 
 
+async def test_a_test_that_its_budget_had_paused_starts_no_paused_campaign(engine: Engine) -> None:
+    await store_campaign(engine, spec(budget={"max": "1.00", "currency": "USD"}), 1, start_at=later(60))
+    await pause(engine, "spring")
+    test = await start_test(engine, "spring", [MINE], now=lambda: later(2))
+    async with writing(engine) as connection:
+        await pause_run(connection, test.run_id, BUDGET_REACHED, later(3))
+    await change_budget(engine, "spring", "2.00", now=lambda: later(4))
+    assert await states(engine) == ("paused", ["running"])
+    assert await launch_due(engine, now=lambda: later(61)) == []
+
+
 async def test_a_person_pauses_what_a_pause_of_one_run_has_left_running(engine: Engine) -> None:
     await failed_once(engine)
     await retry_failed(engine, "spring", now=lambda: later(60))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
 
-from app.actions.contacts import add_preference
+from app.actions.contacts import add_preference, import_preferences, record_preference
+from campaigns.intake.model import IntakeOptions
 from campaigns.phones.stop_words import Action, StopWord
 from storage.database.engine import Engine, open_engine, reading, writing
+from storage.receipts.user_ids import learn_other_numbers
+from storage.sending.lanes import ensure_lanes
 from storage.sending.optouts import (
     AppendResult,
     LogEntry,
@@ -209,6 +213,26 @@ async def test_a_refusal_after_an_opt_in_holds_though_the_providers_clock_is_ahe
         await add_preferences(connection, "webhook:hooked", [word(1, "in", 300)])
         await add_preferences(connection, "hooked", [word(1, "out", 60)])
     assert phone(1) in dict(await opted_out(engine))
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["dialled", "the provider's"])
+@pytest.mark.parametrize("by", ["hand", "list"])
+async def test_an_opt_out_by_either_number_of_a_person_is_one_of_both(
+    engine: Engine, tmp_path: Path, number: int, by: str
+) -> None:
+    async with writing(engine) as connection:
+        await ensure_lanes(connection, ["hooked/shop"])
+        await learn_other_numbers(connection, "hooked", {phone(1): phone(2)}, later(0))
+    if by == "hand":
+        await record_preference(engine, phone(number), OUT, "hand", None, now=lambda: later(5))
+    else:
+        listed = tmp_path / "stops.csv"
+        listed.write_text(f"phone\n{phone(number)}\n")
+        report = await import_preferences(
+            engine, listed, IntakeOptions(), "out", "marketing", "list", rejects=tmp_path / "rejects.csv"
+        )
+        assert (report.rows, report.changed) == (1, 1)
+    assert {person for person, _ in await opted_out(engine)} == {phone(1), phone(2)}
 
 
 async def test_an_opt_out_that_is_reported_again_ends_no_opt_in_by_hand(engine: Engine) -> None:
