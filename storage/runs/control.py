@@ -58,7 +58,8 @@ async def move_runs(
 
 
 async def resume_run(connection: AsyncConnection, run_id: int, reason: str, now: datetime) -> None:
-    """Resume a run if the reason of its pause begins so; and its campaign, unless another run of it is paused."""
+    """Resume a run if the reason of its pause begins so; and its campaign, unless another run of it is paused, or this
+    one is only a test."""
     resumed = await connection.execute(
         update(runs)
         .where(
@@ -67,9 +68,9 @@ async def resume_run(connection: AsyncConnection, run_id: int, reason: str, now:
             runs.c.reason.startswith(reason, autoescape=True),
         )
         .values(state=RunState.RUNNING, reason=None)
-        .returning(runs.c.campaign_id)
+        .returning(runs.c.campaign_id, runs.c.kind)
     )
-    for (campaign_id,) in resumed.all():
+    for campaign_id in [row.campaign_id for row in resumed.all() if row.kind != "test"]:
         mine = update(campaigns).where(
             campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.PAUSED
         )
