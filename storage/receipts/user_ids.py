@@ -148,7 +148,9 @@ async def dialled_numbers(
 
 async def other_numbers(connection: AsyncConnection, phones: Collection[str]) -> dict[str, list[str]]:
     """The other numbers of these people, where they have any: the one by which a provider knows them, and those that
-    were dialled to reach that one."""
+    were dialled to reach that one; of a placeholder, all that are known."""
+    named = await numbers_of_placeholders(connection, phones)
+    phones = {*phones, *named.values()}
     accounts = {lane.partition("/")[0] for lane in await connection.scalars(select(lanes.c.name))}
     pairs = select(user_ids.c.user_id, user_ids.c.phone).where(user_ids.c.user_id.startswith("+"))
     dialled = pairs.where(user_ids.c.account.in_(accounts), among(connection, user_ids.c.user_id, phones))
@@ -161,6 +163,8 @@ async def other_numbers(connection: AsyncConnection, phones: Collection[str]) ->
     for numbers in people.values():
         for phone in numbers.intersection(phones):
             found[phone] |= numbers - {phone}
+    for name, number in named.items():
+        found[name] |= {number, *found.get(number, ())}
     return {phone: sorted(others) for phone, others in found.items()}
 
 

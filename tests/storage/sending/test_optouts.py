@@ -12,8 +12,9 @@ from sqlalchemy import insert, select
 from app.actions.contacts import add_preference, import_preferences, record_preference
 from campaigns.intake.model import IntakeOptions
 from campaigns.phones.stop_words import Action, StopWord
+from campaigns.phones.user_ids import name_of
 from storage.database.engine import Engine, open_engine, reading, writing
-from storage.receipts.user_ids import learn_other_numbers
+from storage.receipts.user_ids import learn_numbers, learn_other_numbers
 from storage.sending.lanes import ensure_lanes
 from storage.sending.optouts import (
     AppendResult,
@@ -233,6 +234,13 @@ async def test_an_opt_out_by_either_number_of_a_person_is_one_of_both(
         )
         assert (report.rows, report.changed) == (1, 1)
     assert {person for person, _ in await opted_out(engine)} == {phone(1), phone(2)}
+
+
+async def test_an_opt_out_by_user_id_is_one_of_the_number_that_is_known(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await learn_numbers(connection, "hooked", {"GB.Ada": phone(1)}, later(0))
+    await record_preference(engine, name_of("hooked", "GB.Ada"), OUT, "hand", None, now=lambda: later(5))
+    assert await opted_out(engine) == [(phone(1), "marketing")]
 
 
 async def test_an_opt_out_that_is_reported_again_ends_no_opt_in_by_hand(engine: Engine) -> None:

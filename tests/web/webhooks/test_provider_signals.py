@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from campaigns.message.provider_templates import ProviderTemplate, TemplateParts
 from campaigns.money.costs import Money
 from campaigns.money.prices import Prices
+from campaigns.phones.user_ids import name_of
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState, RunState
 from providers.events import Billed, Event, Inbound, Preference, Report
@@ -22,6 +23,7 @@ from scheduler.sending.breaker import ADVICE
 from scheduler.sending.lane_health import with_advice
 from storage.audience.templates import find_list, find_templates, store_templates
 from storage.database.engine import Engine, reading, writing
+from storage.receipts.user_ids import learn_numbers
 from storage.runs.control import move_campaign, move_runs
 from storage.sending.lanes import pause_lane, sender_recovered
 from storage.sending.optouts import add_preferences, optout_scopes
@@ -110,6 +112,18 @@ async def test_a_failure_that_concerns_the_number_pauses_its_lane(hooks: Hooks) 
         reason = await connection.scalar(select(lanes.c.paused_reason).where(lanes.c.name == LANE))
     assert reason == with_advice("banned: It says why.")
     assert await column(hooks, runs.c.state) == [RunState.RUNNING]
+
+
+async def test_who_left_and_is_listed_by_user_id_is_opted_out_by_number_too(hooks: Hooks) -> None:
+    await sending(hooks.engine, 1)
+    async with writing(hooks.engine) as connection:
+        await learn_numbers(connection, "hooked", {"GB.Ada": phone(5)}, later(1))
+        await connection.execute(update(jobs).values(phone=name_of("hooked", "GB.Ada")))
+    await answered(hooks.engine, [1])
+    await hooks.tell({"id": "m1", "status": "failed", "at": 5, "code": "left", "reason": "It says why."})
+    await hooks.process()
+    async with reading(hooks.engine) as connection:
+        assert await optout_scopes(connection, [phone(5)]) == {phone(5): {"marketing"}}
 
 
 async def test_who_has_left_at_the_provider_is_opted_out(hooks: Hooks) -> None:
