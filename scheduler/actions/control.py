@@ -17,12 +17,14 @@ from campaigns.figures import counted
 from campaigns.frozen import frozen
 from campaigns.states import CampaignState, JobState, RunState
 from campaigns.time.clock import Now, utc_now
-from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
-from storage.audience.campaigns import require, was_launched
+from scheduler.actions.approval import NEEDED, NO_GUARD, Guard, refuse_unapproved
+from storage.audience.campaigns import Campaign, require, was_launched
 from storage.database.engine import Connection, Engine, writing
 from storage.runs.breaker import forget_failures
+from storage.runs.budget_limits import open_runs_of
 from storage.runs.control import end_jobs, move_campaign, move_runs, moved_at, phones_in
 from storage.runs.history import AT_ONCE
+from storage.runs.runs import OUT_OF_BUDGET
 from storage.sending.freed_room import give_back
 from storage.sending.lanes import resume_lane
 from storage.views.overview import LanePause, paused_lanes
@@ -51,20 +53,32 @@ async def schedule(connection: Connection, name: str, at: datetime, now: datetim
 
 
 async def pause(engine: Engine, name: str, reason: str = "paused by a person", *, now: Now = utc_now) -> None:
-    """Send nothing more from the next slice on. What was paused already, by a guard perhaps, goes on only when it is
-    resumed: neither a raised budget nor an approval ends the pause."""
-    pause_runs = partial(
-        move_runs,
-        name=name,
-        sources=[RunState.RUNNING, RunState.PAUSED],
-        target=RunState.PAUSED,
-        reason=reason,
-    )
+    """Send nothing more from the next slice on. What a guard had paused goes on only when it is resumed then: neither a
+    raised budget nor an approval ends this pause."""
+    pause_runs = partial(move_runs, name=name, target=RunState.PAUSED, reason=reason)
     async with writing(engine) as connection:
-        await pause_runs(connection)
-        living = [C.SCHEDULED, C.RUNNING, C.PAUSED]
-        await _move(connection, name, living, C.PAUSED, now(), "be paused", reason=reason)
-        await pause_runs(connection)  # a launch may have held the campaign meanwhile
+        found = await require(connection, name)
+        goes_on = await _goes_on_by_itself(connection, found)
+        sources = [C.SCHEDULED, C.RUNNING, *([C.PAUSED] if goes_on else [])]
+        await pause_runs(connection, sources=[RunState.RUNNING])
+        await _move(connection, name, sources, C.PAUSED, now(), "be paused", reason=reason)
+        # A launch may have held the campaign meanwhile.
+        await pause_runs(connection, sources=[RunState.RUNNING, RunState.PAUSED])
+
+
+async def _goes_on_by_itself(connection: Connection, campaign: Campaign) -> bool:
+    """Whether a paused campaign sends all the same, or will without a person who resumes it."""
+    if campaign.state is not C.PAUSED:
+        return False
+    from scheduler.actions.template_checks import UNFIT
+    from scheduler.sending.template_pauses import CATEGORY_CHANGED, TEMPLATE_STOPPED
+
+    passing = (OUT_OF_BUDGET, NEEDED, UNFIT, TEMPLATE_STOPPED, CATEGORY_CHANGED)
+    open_runs = await open_runs_of(connection, campaign.id)
+    reasons = [campaign.reason, *(run.reason for run in open_runs)]
+    return any(run.state is RunState.RUNNING for run in open_runs) or any(
+        (reason or "").startswith(passing) for reason in reasons
+    )
 
 
 async def resume(engine: Engine, name: str, guard: Guard = NO_GUARD, *, now: Now = utc_now) -> Resumed:
