@@ -21,7 +21,7 @@ from campaigns.reject_codes import RejectCode
 from campaigns.time.clock import Now, utc_now
 from campaigns.untrusted import LONGEST_TEXT, clean
 from storage.database.engine import Connection, Engine, writing
-from storage.receipts.user_ids import USER_ID, learn_numbers
+from storage.receipts.user_ids import USER_ID, learn_numbers, other_numbers
 from storage.sending.optouts import (
     AppendResult,
     LogEntry,
@@ -143,6 +143,7 @@ async def import_preferences(
             while (chunk := await in_thread(partial(next, chunks, None), PART)) is not None:
                 preferences = _latest(chunk, path.name, otherwise)
                 async with writing(engine) as connection:
+                    preferences = await _of_all_numbers(connection, preferences)
                     results = await append_preferences(connection, list(preferences.values()))
                 chunk = replace(chunk, rejects=intake.placed(chunk.rejects))
                 report.count(chunk, preferences, results)
@@ -167,6 +168,19 @@ def _latest(chunk: Chunk, name: str, otherwise: RowPreference) -> _Preferences:
                 entry = LogEntry(phone, action, scope, at, source, evidence)
                 latest[phone, scope] = NewPreference(entry, dated, line)
     return latest
+
+
+async def _of_all_numbers(connection: Connection, preferences: _Preferences) -> _Preferences:
+    """With those of the other numbers of these people."""
+    everywhere = dict(preferences)
+    others = await other_numbers(connection, {phone for phone, _ in preferences})
+    for (phone, scope), one in preferences.items():
+        for number in others.get(phone, ()):
+            last = everywhere.get((number, scope))
+            entry = replace(one.entry, phone=number)
+            if last is None or comes_after(entry.at, entry.action, last.entry.at, last.entry.action):
+                everywhere[number, scope] = one._replace(entry=entry)
+    return everywhere
 
 
 @lru_cache
@@ -199,8 +213,11 @@ async def add_preference(
 ) -> Sequence[LogEntry]:
     """As `record_preference`, in the caller's transaction."""
     proof = _storable(evidence) if evidence else None
+    numbers = [phone, *(await other_numbers(connection, [phone])).get(phone, ())]
     entries = [
-        LogEntry(phone, preference.action, scope, at, _storable(source), proof) for scope in preference.scopes
+        LogEntry(number, preference.action, scope, at, _storable(source), proof)
+        for number in numbers
+        for scope in preference.scopes
     ]
     await add_by_hand(connection, entries)
     return opt_outs_in_force(await log_of(connection, phone))

@@ -299,7 +299,21 @@ async def _open_campaign(connection: Connection, spec: CampaignSpec, now: dateti
                 hint=_instead(found),
             )
         _refuse_other_changes(spec, found)
+    elif await was_launched(connection, found.id):
+        _refuse_other_currency(spec, found)
     return found
+
+
+def _refuse_other_currency(spec: CampaignSpec, found: Campaign) -> None:
+    """Raise InvalidInput if a day's or month's budget would be in another currency than what was spent of it."""
+    new, stored = spec.budget, found.spec.budget
+    if new is None or stored is None or new.currency == stored.currency:
+        return
+    if new.per_day is not None or new.per_month is not None:
+        raise InvalidInput(
+            f"{spec.name} has spent in {stored.currency}: that cannot be counted in a budget in {new.currency}.",
+            hint="Give the campaign file another name; that makes it a new campaign.",
+        )
 
 
 def _refuse_other_changes(spec: CampaignSpec, found: Campaign) -> None:

@@ -13,7 +13,7 @@ from campaigns.errors import InvalidInput, Unavailable
 from campaigns.frozen import frozen
 from storage.database.compression import unpack
 from storage.database.engine import Engine, reading, writing
-from storage.receipts.user_ids import every_placeholder_of
+from storage.receipts.user_ids import every_placeholder_of, other_numbers
 from storage.retention.erasing import Traces, erase, find_traces, rows_of
 
 ELSEWHERE: Final = (
@@ -74,9 +74,11 @@ async def _held(engine: Engine, phone: str, most: int | None = None) -> dict[str
 
 
 async def _names(engine: Engine, phone: str) -> list[str]:
-    """The number, and the user ids under which lists may name the person."""
+    """The number, the person's other ones, and the user ids under which lists may name the person."""
     async with reading(engine) as connection:
-        return [phone, *await every_placeholder_of(connection, phone)]
+        numbers = [phone, *(await other_numbers(connection, [phone])).get(phone, ())]
+        named = [name for number in numbers for name in await every_placeholder_of(connection, number)]
+        return list(dict.fromkeys(numbers + named))
 
 
 async def _rows(engine: Engine, name: str, most: int | None = None) -> dict[str, list[dict[str, Any]]]:

@@ -15,8 +15,7 @@ from campaigns.time.clock import Now, utc_now
 from scheduler.actions import control
 from scheduler.actions.approval import refuse_unapproved
 from scheduler.actions.cloning import clone
-from storage.audience.audience import lock_campaign
-from storage.audience.campaigns import Campaign, replace_spec, require
+from storage.audience.campaigns import Campaign, replace_spec, require, require_locked
 from storage.database.engine import Connection, Engine, reading, undoable, writing
 
 
@@ -41,9 +40,7 @@ async def start_campaign(
 async def _start(
     connection: Connection, settings: Settings, name: str, times: TimeFlags, moment: datetime
 ) -> datetime:
-    campaign = await require(connection, name)
-    await lock_campaign(connection, campaign.id)
-    campaign = await require(connection, name)
+    campaign = await require_locked(connection, name)
     _refuse_started(campaign)
     changes = times.changes(campaign.spec.schedule, moment)
     spec = campaign.spec.changed(schedule=changes) if changes else campaign.spec

@@ -44,6 +44,11 @@ def decide(facts: Facts) -> Decision:
     return _refusal(LAST, facts) or chosen
 
 
+def may_be_written_to(facts: Facts) -> bool:
+    """Whether the person may be written to now, in whatever form."""
+    return _refusal(FIRST, facts) is None
+
+
 def _refusal(rules: tuple[Callable[[Facts], Decision], ...], facts: Facts) -> Wait | Skip | None:
     for rule in rules:
         answer = rule(facts)

@@ -16,19 +16,18 @@ from campaigns.money.costs import from_micros, plain
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now
-from scheduler.sending.deciding import BUDGET_REACHED
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Engine, lock_names, writing
 from storage.runs.budget_limits import OpenRun, change_campaign, change_runs, open_runs_of
 from storage.runs.campaign_events import add_campaign_event
 from storage.runs.control import resume_run
+from storage.runs.runs import OUT_OF_BUDGET
 from storage.sending.budgets import budget_lock, used_of
 from storage.sending.freed_room import Freed, wake
 
 Per = Literal["run", "day", "month"]
 KEYS: dict[Per, str] = {"run": "max", "day": "per_day", "month": "per_month"}
-REACHED = BUDGET_REACHED.partition(":")[0]
 OVER = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 
 
@@ -62,7 +61,7 @@ async def change_budget(
     async with writing(engine) as connection:
         resumed = [run.id for run, drawn in used.items() if _is_stopped_by_budget(run) and drawn < after]
         for run_id in resumed:
-            await resume_run(connection, run_id, REACHED, moment)
+            await resume_run(connection, run_id, OUT_OF_BUDGET, moment)
         await wake(connection, Freed(budgets={(campaign.spec.provider, campaign.id)}), moment)
         left = await require(connection, name)
     paused = left.reason if left.state is CampaignState.PAUSED else None
@@ -110,7 +109,7 @@ async def _used(engine: Engine, campaign_id: int) -> dict[OpenRun, Decimal]:
 
 
 def _is_stopped_by_budget(run: OpenRun) -> bool:
-    return run.state is RunState.PAUSED and (run.reason or "").startswith(REACHED)
+    return run.state is RunState.PAUSED and (run.reason or "").startswith(OUT_OF_BUDGET)
 
 
 def _currency(campaign: Campaign) -> str:

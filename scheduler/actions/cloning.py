@@ -8,8 +8,7 @@ from pydantic import ValidationError
 
 from campaigns.errors import InvalidInput
 from campaigns.spec.campaign_spec import CampaignSpec
-from storage.audience.audience import lock_campaign
-from storage.audience.campaigns import create, find, lock_name, require
+from storage.audience.campaigns import create, find, lock_name, require_locked
 from storage.audience.clones import copy_audience
 from storage.database.engine import Connection
 
@@ -20,8 +19,7 @@ async def clone(connection: Connection, name: str, new: str, now: datetime) -> i
     Raises NotFound, and InvalidInput where the new name is taken or cannot be one.
     """
     await lock_name(connection, new)
-    source = await require(connection, name)
-    await lock_campaign(connection, source.id)
+    source = await require_locked(connection, name)
     if source.purged_at is not None:
         raise InvalidInput(
             f"The list of {name} was purged on {source.purged_at:%Y-%m-%d}; there is nobody to copy.",

@@ -17,15 +17,17 @@ from campaigns.figures import counted
 from campaigns.frozen import frozen
 from campaigns.states import CampaignState, JobState, RunState
 from campaigns.time.clock import Now, utc_now
-from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
+from scheduler.actions.approval import NEEDED, NO_GUARD, Guard, refuse_unapproved
 from storage.audience.campaigns import Campaign, require, was_launched
 from storage.database.engine import Connection, Engine, writing
 from storage.runs.breaker import forget_failures
+from storage.runs.budget_limits import open_runs_of
 from storage.runs.control import end_jobs, move_campaign, move_runs, moved_at, phones_in
 from storage.runs.history import AT_ONCE
+from storage.runs.runs import OUT_OF_BUDGET
 from storage.sending.freed_room import give_back
 from storage.sending.lanes import resume_lane
-from storage.views.overview import paused_lanes
+from storage.views.overview import LanePause, paused_lanes
 
 C = CampaignState
 
@@ -51,10 +53,32 @@ async def schedule(connection: Connection, name: str, at: datetime, now: datetim
 
 
 async def pause(engine: Engine, name: str, reason: str = "paused by a person", *, now: Now = utc_now) -> None:
-    """Send nothing more from the next slice on."""
+    """Send nothing more from the next slice on. What a guard had paused goes on only when it is resumed then: neither a
+    raised budget nor an approval ends this pause."""
+    pause_runs = partial(move_runs, name=name, target=RunState.PAUSED, reason=reason)
     async with writing(engine) as connection:
-        await move_runs(connection, name, [RunState.RUNNING], RunState.PAUSED, reason=reason)
-        await _move(connection, name, [C.SCHEDULED, C.RUNNING], C.PAUSED, now(), "be paused", reason=reason)
+        found = await require(connection, name)
+        goes_on = await _goes_on_by_itself(connection, found)
+        sources = [C.SCHEDULED, C.RUNNING, *([C.PAUSED] if goes_on else [])]
+        await pause_runs(connection, sources=[RunState.RUNNING])
+        await _move(connection, name, sources, C.PAUSED, now(), "be paused", reason=reason)
+        # A launch may have held the campaign meanwhile.
+        await pause_runs(connection, sources=[RunState.RUNNING, RunState.PAUSED])
+
+
+async def _goes_on_by_itself(connection: Connection, campaign: Campaign) -> bool:
+    """Whether a paused campaign sends all the same, or will without a person who resumes it."""
+    if campaign.state is not C.PAUSED:
+        return False
+    from scheduler.actions.template_checks import UNFIT
+    from scheduler.sending.template_pauses import CATEGORY_CHANGED, TEMPLATE_STOPPED
+
+    passing = (OUT_OF_BUDGET, NEEDED, UNFIT, TEMPLATE_STOPPED, CATEGORY_CHANGED)
+    open_runs = await open_runs_of(connection, campaign.id)
+    reasons = [campaign.reason, *(run.reason for run in open_runs)]
+    return any(run.state is RunState.RUNNING for run in open_runs) or any(
+        (reason or "").startswith(passing) for reason in reasons
+    )
 
 
 async def resume(engine: Engine, name: str, guard: Guard = NO_GUARD, *, now: Now = utc_now) -> Resumed:
@@ -65,31 +89,37 @@ async def resume(engine: Engine, name: str, guard: Guard = NO_GUARD, *, now: Now
     moment = now()
     async with writing(engine) as connection:
         campaign = await require(connection, name)
-        lanes = await _resume_lanes(connection, campaign, moment)
-        if campaign.state is C.RUNNING and lanes:
-            return Resumed(False, lanes)
+        paused = await paused_lanes(connection, campaign.lanes, moment)
+        lanes = await _resume_lanes(connection, paused)
         launched = await move_runs(connection, name, [RunState.PAUSED], RunState.RUNNING)
+        if campaign.state is C.RUNNING and not launched:
+            if lanes:
+                return Resumed(False, lanes)
+            _refuse_timed(name, paused)
         await forget_failures(connection, name)
         if campaign.state is C.PAUSED and not launched:
             await refuse_unapproved(connection, campaign, guard)
         target = C.RUNNING if launched else C.SCHEDULED
-        await _move(connection, name, [C.PAUSED], target, moment, "be resumed")
+        # A run may be paused by itself, and its campaign go on.
+        sources = [C.PAUSED, C.RUNNING, C.SCHEDULED] if launched else [C.PAUSED]
+        await _move(connection, name, sources, target, moment, "be resumed")
     return Resumed(True, lanes)
 
 
-async def _resume_lanes(connection: Connection, campaign: Campaign, now: datetime) -> tuple[str, ...]:
-    """Resume the campaign's lanes whose pause has no end of its own; which they are."""
-    paused = await paused_lanes(connection, campaign.lanes, now)
+async def _resume_lanes(connection: Connection, paused: Sequence[LanePause]) -> tuple[str, ...]:
+    """Resume those of the lanes whose pause has no end of its own; which they are."""
     waiting = tuple(pause.lane for pause in paused if pause.until is None)
     for lane in waiting:
         await resume_lane(connection, lane)
-    timed = [pause for pause in paused if pause.until is not None]
-    if campaign.state is C.RUNNING and timed and not waiting:
-        raise InvalidInput(
-            f"{campaign.name} is running; {timed[0].lane} goes on by itself "
-            f"at {timed[0].until:%Y-%m-%d %H:%M:%S} UTC: {timed[0].reason}",
-        )
     return waiting
+
+
+def _refuse_timed(name: str, paused: Sequence[LanePause]) -> None:
+    for pause in paused:
+        raise InvalidInput(
+            f"{name} is running; {pause.lane} goes on by itself "
+            f"at {pause.until:%Y-%m-%d %H:%M:%S} UTC: {pause.reason}",
+        )
 
 
 async def cancel(engine: Engine, name: str, *, now: Now = utc_now) -> int:

@@ -15,8 +15,7 @@ from campaigns.states import CampaignState, JobState
 from campaigns.time.clock import Now, utc_now
 from providers.meta.codes import kind_of, note_of
 from scheduler.actions.template_checks import refuse_unfit
-from storage.audience.audience import lock_campaign
-from storage.audience.campaigns import Campaign, require
+from storage.audience.campaigns import Campaign, require, require_locked
 from storage.database.engine import Connection, Engine, writing
 from storage.retention.purged_totals import runs_purged_since
 from storage.runs.control import move_campaign
@@ -169,8 +168,7 @@ async def retry_failed(
     """
     moment = now()
     async with writing(engine) as connection:
-        campaign = await require(connection, name)
-        await lock_campaign(connection, campaign.id)
+        campaign = await require_locked(connection, name)
         occurrence = await _occurrence(connection, campaign)
         await _refuse_purged(connection, name, occurrence)
         spec = CampaignSpec.from_json(occurrence.spec)
@@ -187,14 +185,15 @@ async def retry_failed(
             connection,
             campaign.id,
             "retry",
-            occurrence.spec,
+            _with_budget_of(campaign.spec, spec).to_json(),
             priority=occurrence.priority,
             expires_at=expires_at,
             now=moment,
             parent_id=occurrence.run_id,
         )
         retried = await _fill(connection, occurrence, run_id, judged, moment, given_up)
-        await move_campaign(connection, name, [CampaignState.COMPLETED], CampaignState.RUNNING, moment)
+        ended = [CampaignState.COMPLETED, CampaignState.SCHEDULED]
+        await move_campaign(connection, name, ended, CampaignState.RUNNING, moment)
     return Retry(run_id, retried, verdicts)
 
 
@@ -234,6 +233,11 @@ async def _refuse_purged(connection: Connection, name: str, occurrence: Occurren
             f"The details of {name} were purged on {purged_at:%Y-%m-%d}; nothing of it is sent again.",
             hint=f"drumbeat report failures {name}",
         )
+
+
+def _with_budget_of(now: CampaignSpec, then: CampaignSpec) -> CampaignSpec:
+    """The run's file with the budget of today: people may have changed it since."""
+    return then.model_copy(update={"budget": now.budget})
 
 
 def _deadline(spec: CampaignSpec, now: datetime) -> datetime | None:

@@ -14,7 +14,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.media_files import MediaFile
 from campaigns.time.clock import Now, utc_now
 from storage.audience.audience import Audience, add_recipients, lock_campaign, open_import
-from storage.audience.campaigns import Campaign, create, find, lock_name, require
+from storage.audience.campaigns import Campaign, create, find, lock_name, require_locked
 from storage.audience.samples import Sample, first_rows, rows_on_line
 from storage.database.engine import Connection, Engine, writing
 from storage.runs.editions import begin_edition, current_edition
@@ -70,8 +70,7 @@ async def start_test(
     """
     moment = now()
     async with writing(engine) as connection:
-        campaign = await require(connection, name)
-        await lock_campaign(connection, campaign.id)
+        campaign = await require_locked(connection, name)
         phones = _phones(numbers, campaign.spec)
         sample = await _sample(connection, campaign, line)
         spec = spec_for_test(campaign.spec, variant)

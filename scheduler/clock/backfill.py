@@ -12,8 +12,7 @@ from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
 from scheduler.actions.template_checks import refuse_unfit
 from scheduler.clock.launch import start_run
 from scheduler.clock.refresh import Check, Reading, no_check, read_list, reads_list
-from storage.audience.audience import lock_campaign
-from storage.audience.campaigns import Campaign, require
+from storage.audience.campaigns import Campaign, require, require_locked
 from storage.database.engine import Connection, Engine, by_itself, reading, writing
 from storage.runs.occurrences import MissedRun, forget_missed, list_missed, was_launched_at
 from storage.runs.runs import DueCampaign, move_on
@@ -85,9 +84,7 @@ async def _launch(
     moment: datetime,
 ) -> list[datetime]:
     async with writing(engine) as connection:
-        campaign = await require(connection, name)
-        await lock_campaign(connection, campaign.id)
-        campaign = await require(connection, name)
+        campaign = await require_locked(connection, name)
         _refuse_ended(campaign, moment)
         missed = [each.nominal_at for each in await _missed(connection, campaign, since, until)]
         before: Reading | None = None

@@ -11,10 +11,14 @@ from typing import Final
 from campaigns.errors import DrumbeatError
 from campaigns.message.content import read_content
 from campaigns.outcomes import MAX_ATTEMPTS, Accepted, Refused
+from campaigns.rules.decide import may_be_written_to
 from providers.adapter import Absent, Call, Doubt, Found, Unseen
 from scheduler.sending.breaker import look_at_failures
+from scheduler.sending.facts import Claim, gather
 from scheduler.sending.lanes import Lane
+from scheduler.sending.limits import Tier
 from scheduler.sending.pacing import NO_RUN
+from scheduler.sending.plans import Plans
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.database.health import is_outage
 from storage.receipts.adopting import adopt
@@ -27,6 +31,9 @@ from storage.receipts.receipts import (
     send_again,
 )
 from storage.receipts.statuses import apply_reports
+from storage.runs.runs import find_run
+from storage.sending.intents import find_job
+from storage.sending.lanes import read_lanes
 
 logger = logging.getLogger(__name__)
 
@@ -136,8 +143,13 @@ def _key(doubt: DoubtRow) -> tuple[int, int]:
 async def _ask_by_sending(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
     """The very same message under the very same key: where the provider has it, this only returns its id.
 
-    Any other answer than an acceptance leaves the doubt: it does not show how the first call ended.
+    Any other answer than an acceptance leaves the doubt: it does not show how the first call ended. So do the rules:
+    where the provider does not have it, the message would be sent now.
     """
+    if not await _may_be_sent(engine, lane, doubt):
+        now = lane.now()
+        lane.look_after[_key(doubt)] = now + (now - doubt.asked_from)
+        return False
     call = Call(lane.sender, (doubt.phone,), read_content(doubt.content), references=(doubt.reference,))
     prepared = await lane.adapter.prepare(lane.http, call)
     if isinstance(prepared, Refused):
@@ -152,3 +164,14 @@ async def _ask_by_sending(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
             return False
         polls = lane.adapter.capabilities.polls
         return await adopt(connection, lane.account.name, doubt, result.message_id, lane.now(), polls=polls)
+
+
+async def _may_be_sent(engine: Engine, lane: Lane, doubt: DoubtRow) -> bool:
+    """Whether its person may be written to now, and its lane is not paused."""
+    async with reading(engine) as connection:
+        now, job = lane.now(), await find_job(connection, doubt.job_id)
+        run, plan = await find_run(connection, job.run_id), await Plans(lane).of(connection, job.run_id)
+        claim = Claim(run, plan, (job,), ())
+        known = await gather(connection, lane, Tier(None, lane.account.name, is_counted=False), [claim], now)
+        row = (await read_lanes(connection))[lane.name]
+    return may_be_written_to(known.facts(claim, job)) and not row.paused(now)

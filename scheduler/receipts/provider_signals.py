@@ -29,6 +29,7 @@ from storage.receipts.failures import LateFailure, newly_failed, send_as_templat
 from storage.receipts.inbox import NewNotice
 from storage.receipts.statuses import Reached
 from storage.receipts.unmatched import Reported
+from storage.receipts.user_ids import other_numbers
 from storage.runs.runs import pause_run, run_spec
 from storage.sending.lanes import pause_lane, resume_lane
 from storage.sending.limits import expire_limits
@@ -63,10 +64,11 @@ async def handle_failures(
         reason = f"{report.code}: {report.reason or report.status}"
         match account.adapter.failure_kind(report.code or ""):
             case FailureKind.OPTED_OUT:
-                change = PreferenceChange(
-                    failure.phone, "out", "marketing", now, f"refused with {report.code}"
-                )
-                await add_preferences(connection, account.name, [change])
+                evidence = f"refused with {report.code}"
+                others = await other_numbers(connection, [failure.phone])
+                names = [failure.phone, *others.get(failure.phone, ())]
+                changes = [PreferenceChange(name, "out", "marketing", now, evidence) for name in names]
+                await add_preferences(connection, account.name, changes)
             case FailureKind.CAMPAIGN:
                 await pause_run(connection, failure.run_id, with_advice(reason), now)
             case FailureKind.LANE:

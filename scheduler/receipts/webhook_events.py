@@ -33,7 +33,7 @@ from scheduler.sending.lanes import Account
 from storage.receipts.inbound import InboundMessage
 from storage.receipts.inbox import NewNotice
 from storage.receipts.user_ids import USER_ID
-from storage.sending.optouts import PreferenceChange
+from storage.sending.optouts import CLOCKS_DIFFER, PreferenceChange
 from storage.sending.windows import INBOUND, PROVIDER, Opening
 
 OPENS: Final = frozenset({InboundKind.MESSAGE, InboundKind.CALL})
@@ -194,9 +194,10 @@ class EventSorter:
             parsed.inbound.append(self._message(event, person, at))
         found = find_preference(event.text, event.payload)
         if found is not None and (found.action == "out" or event.kind is not InboundKind.GROUP):
-            dated, evidence = event.at is not None, _evidence(event)
+            given_at, dated = _given(event.at, received_at)
             parsed.preferences += [
-                PreferenceChange(person, found.action, scope, at, evidence, dated) for scope in found.scopes
+                PreferenceChange(person, found.action, scope, given_at, _evidence(event), dated)
+                for scope in found.scopes
             ]
 
     def _sort_free_entry(self, parsed: ParsedEvents, event: FreeEntry, received_at: datetime) -> None:
@@ -215,7 +216,7 @@ class EventSorter:
     def _sort_preference(self, parsed: ParsedEvents, event: Preference, received_at: datetime) -> None:
         person = self._person(parsed, event.phone, event.user_id)
         if person is not None:
-            at, dated = _whole(event.at or received_at), event.at is not None
+            at, dated = _given(event.at, received_at)
             change = PreferenceChange(person, event.action, event.scope, at, event.evidence, dated)
             parsed.preferences.append(change)
 
@@ -285,6 +286,13 @@ def _notice(event: Notice, received_at: datetime) -> NewNotice:
         value=event.value,
         undoes=event.undoes,
     )
+
+
+def _given(at: datetime | None, received_at: datetime) -> tuple[datetime, bool]:
+    """When a preference was given, and whether that is known. The provider's clock may be ahead of ours: so that of its
+    events the newest holds, however often they are sent, its time is kept, unless it is too far ahead for a clock."""
+    dated = at is not None and at <= received_at + CLOCKS_DIFFER
+    return _whole(at if at is not None and dated else received_at), dated
 
 
 def _whole(at: datetime) -> datetime:

@@ -21,7 +21,7 @@ from scheduler.sending.planned_calls import PlannedCall, plan_calls
 from scheduler.sending.reservations import Sending, reserve_sends
 from storage.database.engine import Connection
 from storage.receipts.same_person import SAME_PERSON
-from storage.runs.runs import pause_run
+from storage.runs.runs import OUT_OF_BUDGET, pause_run
 from storage.sending.freed_room import Freed
 from storage.sending.intents import Deferral, DueJob, any_sending, commit_intents, defer_or_skip
 
@@ -30,7 +30,7 @@ SETTLING: Final = timedelta(seconds=0.5)
 """After it a full budget or cap is checked again: the calls under way have mostly ended, and a refused message frees
 its room."""
 BUDGET_REACHED: Final = (
-    "budget_reached: the next message would cost more than is left of the budget; "
+    f"{OUT_OF_BUDGET}: the next message would cost more than is left of the budget; "
     "the campaign goes on once the budget is raised"
 )
 UNPRICED: Final = (
@@ -88,6 +88,8 @@ def _decide(
 ) -> Deferral | Sending:
     if job.is_twin:
         return Deferral(job.id, JobState.SKIPPED, reason=SAME_PERSON)
+    if job.has_arrived:  # the clock ends it, and counts the message that arrived
+        return Deferral(job.id, JobState.PENDING, due_at=known.now + SETTLING)
     match decision_of(claim, job, known, of_kinds):
         case Wait(until=until, rule=rule):
             due_at = _wake_at(until, rule, claim, known, job)

@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.errors import NotFound
 from campaigns.frozen import frozen
 from campaigns.states import CampaignState
+from storage.audience.audience import lock_campaign
 from storage.database.engine import lock_names
 from storage.runs.editions import edition_of
 from storage.runs.side_runs import OF_TEST
@@ -158,6 +159,13 @@ async def require(connection: AsyncConnection, name: str) -> Campaign:
     guess = get_close_matches(name, names, n=1)
     hint = f"Did you mean {guess[0]}?" if guess else "drumbeat campaign list"
     raise NotFound(f"There is no campaign {name!r}.", hint=hint)
+
+
+async def require_locked(connection: AsyncConnection, name: str) -> Campaign:
+    """As `require`, locked, and as it is once others have released it."""
+    campaign = await require(connection, name)
+    await lock_campaign(connection, campaign.id)
+    return await require(connection, name)
 
 
 async def replace_spec(

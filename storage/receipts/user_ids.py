@@ -10,6 +10,7 @@ number as the id: what comes from the provider's number is about the person whom
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -22,9 +23,10 @@ from storage.database.bulk import among, table_of
 from storage.database.engine import is_sqlite
 from storage.database.upserts import upsert_into
 from storage.receipts.unmatched import is_of
-from storage.sending.optouts import copy_preferences
+from storage.sending.optouts import copy_erasures, copy_preferences
 from storage.sending.windows import move_windows
 from storage.tables.contacts import inbound, optouts, touches, user_ids
+from storage.tables.lanes import lanes
 from storage.tables.receipts import notices
 from storage.tables.runs import jobs
 from storage.tables.types import to_millis
@@ -60,6 +62,7 @@ async def learn_numbers(
     for table in (optouts, inbound, touches):
         theirs = update(table).where(table.c.phone == given.c.name).values(phone=given.c.phone)
         await connection.execute(theirs.values(counted=False) if table is inbound else theirs)
+    await copy_erasures(connection, {name_of(account, user_id): phone for user_id, phone in fresh.items()})
     await move_windows(
         connection, {name_of(account, user_id): phone for user_id, phone in fresh.items()}, now
     )
@@ -141,6 +144,28 @@ async def dialled_numbers(
     for phone, number in await connection.execute(dialled.order_by(user_ids.c.user_id)):
         found.setdefault(phone, []).append(number)
     return found
+
+
+async def other_numbers(connection: AsyncConnection, phones: Collection[str]) -> dict[str, list[str]]:
+    """The other numbers of these people, where they have any: the one by which a provider knows them, and those that
+    were dialled to reach that one; of a placeholder, all that are known."""
+    named = await numbers_of_placeholders(connection, phones)
+    phones = {*phones, *named.values()}
+    accounts = {lane.partition("/")[0] for lane in await connection.scalars(select(lanes.c.name))}
+    pairs = select(user_ids.c.user_id, user_ids.c.phone).where(user_ids.c.user_id.startswith("+"))
+    dialled = pairs.where(user_ids.c.account.in_(accounts), among(connection, user_ids.c.user_id, phones))
+    known_as = {row.phone for row in await connection.execute(dialled) if row.phone is not None}
+    people: defaultdict[str, set[str]] = defaultdict(set)
+    reached = pairs.where(among(connection, user_ids.c.phone, {*phones, *known_as}))
+    for number, phone in await connection.execute(reached):
+        people[phone] |= {phone, number}
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for numbers in people.values():
+        for phone in numbers.intersection(phones):
+            found[phone] |= numbers - {phone}
+    for name, number in named.items():
+        found[name] |= {number, *found.get(number, ())}
+    return {phone: sorted(others) for phone, others in found.items()}
 
 
 async def find_numbers(

@@ -58,7 +58,8 @@ async def move_runs(
 
 
 async def resume_run(connection: AsyncConnection, run_id: int, reason: str, now: datetime) -> None:
-    """Resume a run, and its campaign, if the reason of its pause begins so."""
+    """Resume a run if the reason of its pause begins so; and its campaign, unless another run of it is paused, or this
+    one is only a test."""
     resumed = await connection.execute(
         update(runs)
         .where(
@@ -67,13 +68,21 @@ async def resume_run(connection: AsyncConnection, run_id: int, reason: str, now:
             runs.c.reason.startswith(reason, autoescape=True),
         )
         .values(state=RunState.RUNNING, reason=None)
-        .returning(runs.c.campaign_id)
+        .returning(runs.c.campaign_id, runs.c.kind)
     )
-    for (campaign_id,) in resumed.all():
+    for campaign_id in [row.campaign_id for row in resumed.all() if row.kind != "test"]:
+        mine = update(campaigns).where(
+            campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.PAUSED
+        )
+        others = select(runs.c.reason).where(
+            runs.c.campaign_id == campaign_id, runs.c.state == RunState.PAUSED, runs.c.kind != "test"
+        )
+        other = (await connection.execute(others.limit(1))).first()
+        if other is not None:
+            await connection.execute(mine.values(reason=other.reason))
+            continue
         moved = await connection.execute(
-            update(campaigns)
-            .where(campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.PAUSED)
-            .values(state=CampaignState.RUNNING, reason=None, updated_at=now)
+            mine.values(state=CampaignState.RUNNING, reason=None, updated_at=now)
         )
         if moved.rowcount:
             await note_state(connection, campaigns.c.id == campaign_id, CampaignState.RUNNING, "", now)

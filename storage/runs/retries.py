@@ -3,7 +3,7 @@ newest counts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -32,7 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.frozen import frozen
 from campaigns.outcomes import AS_TEMPLATE
 from campaigns.states import LEFT, JobState, RunState
-from storage.database.bulk import table_of
+from storage.database.bulk import among, table_of
 from storage.runs.history import in_order, move
 from storage.runs.job_counts import counted_by
 from storage.tables.counts import job_counts
@@ -245,6 +245,16 @@ async def any_arrived(connection: AsyncConnection) -> bool:
     if await connection.scalar(_ANY_RETRY) is None:
         return False
     return await connection.scalar(_arrived().limit(1)) is not None
+
+
+async def arrived_before(
+    connection: AsyncConnection, parent_id: int, phones: Collection[str]
+) -> frozenset[str]:
+    """Those of the phones to which a message of the occurrence was delivered: nothing more of it goes to them, though
+    their retry is not ended yet."""
+    family = select(runs.c.id).where(or_(runs.c.id == parent_id, runs.c.parent_id == parent_id))
+    theirs = (jobs.c.run_id.in_(family), among(connection, jobs.c.phone, phones), jobs.c.state.in_(ARRIVED))
+    return frozenset(await connection.scalars(select(jobs.c.phone).where(*theirs)))
 
 
 async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:

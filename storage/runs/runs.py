@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Insert,
     Select,
+    Table,
     and_,
     bindparam,
     case,
@@ -47,6 +48,8 @@ from storage.tables.types import NOW
 WORLD: Final = timedelta(hours=26)
 """How long a time of day takes from the first clock on earth to the last."""
 TOO_LATE: Final = "too_late"
+OUT_OF_BUDGET: Final = "budget_reached"
+"""How the reason of a pause begins that a higher budget ends."""
 _LAUNCHABLE: Final = (CampaignState.SCHEDULED, CampaignState.RUNNING)
 _DUE: Final = (campaigns.c.id, campaigns.c.name, campaigns.c.spec, campaigns.c.start_at)
 
@@ -277,30 +280,46 @@ async def read_runs(
     return [RunRow(**{**row, "state": RunState(row["state"])}) for row in rows]
 
 
+async def find_run(connection: AsyncConnection, run_id: int) -> RunRow:
+    [run] = await read_runs(connection, RUN_ROWS.where(runs.c.id == run_id))
+    return run
+
+
 async def run_spec(connection: AsyncConnection, run_id: int) -> str:
     """The campaign file as it was frozen at the run's launch, JSON."""
     return str((await connection.execute(select(runs.c.spec).where(runs.c.id == run_id))).scalar_one())
 
 
 async def pause_run(connection: AsyncConnection, run_id: int, reason: str, now: datetime) -> None:
-    """Pause a running run and its campaign; the reason is shown until it is resumed."""
+    """Pause a running run and its campaign; the reason is shown until it is resumed. A test is paused by itself. Of a
+    run that its budget has paused, another reason takes the place: the budget is checked with each message anyway."""
     paused = await connection.execute(
         update(runs)
-        .where(runs.c.id == run_id, runs.c.state == RunState.RUNNING)
+        .where(runs.c.id == run_id, _goes_on(runs, RunState.RUNNING, RunState.PAUSED, reason))
         .values(state=RunState.PAUSED, reason=reason)
         .returning(runs.c.campaign_id, runs.c.kind)
     )
     row = paused.first()
-    if row is not None:
-        if row.kind != "test":
-            await add_event(connection, _of_run(NotifyEvent.PAUSED, run_id, row.campaign_id, reason), now)
+    if row is not None and row.kind != "test":
+        await add_event(connection, _of_run(NotifyEvent.PAUSED, run_id, row.campaign_id, reason), now)
         moved = await connection.execute(
             update(campaigns)
-            .where(campaigns.c.id == row.campaign_id, campaigns.c.state == CampaignState.RUNNING)
+            .where(
+                campaigns.c.id == row.campaign_id,
+                _goes_on(campaigns, CampaignState.RUNNING, CampaignState.PAUSED, reason),
+            )
             .values(state=CampaignState.PAUSED, reason=reason, updated_at=now)
         )
         if moved.rowcount:
             await note_state(connection, campaigns.c.id == row.campaign_id, CampaignState.PAUSED, reason, now)
+
+
+def _goes_on(table: Table, running: str, paused: str, reason: str) -> ColumnElement[bool]:
+    """Whether it runs, or would once its budget is raised, which `reason` is to prevent."""
+    if reason.startswith(OUT_OF_BUDGET):
+        return table.c.state == running
+    for_budget = table.c.reason.startswith(OUT_OF_BUDGET, autoescape=True)
+    return or_(table.c.state == running, and_(table.c.state == paused, for_budget))
 
 
 def _of_run(event: NotifyEvent, run_id: int, campaign_id: int, detail: str = "") -> Occurrence:

@@ -82,6 +82,8 @@ class DueJob:
     """When its free form was refused because the window was closed."""
     is_twin: bool = False
     """Another job of the run is the same person's."""
+    has_arrived: bool = False
+    """It is a retry, and the message that it retries was delivered meanwhile."""
 
 
 @frozen
@@ -120,24 +122,32 @@ class Deferral:
     """The budget has no room for it, and no date is known on which it will."""
 
 
+_DUE_JOB: Final = (
+    jobs.c.id,
+    jobs.c.run_id,
+    jobs.c.phone,
+    jobs.c.attempts,
+    jobs.c.held_by,
+    recipients.c.vars,
+    recipients.c.region,
+    recipients.c.timezone,
+    recipients.c.consent_at,
+    jobs.c.variant,
+    jobs.c.goes_alone,
+    jobs.c.free_refused_at,
+)
+
+
+async def find_job(connection: AsyncConnection, job_id: int) -> DueJob:
+    """One job, whatever its state, as a slice would claim it."""
+    found = select(*_DUE_JOB).join(recipients, recipients.c.id == jobs.c.recipient_id)
+    return DueJob(*(await connection.execute(found.where(jobs.c.id == job_id))).one())
+
+
 @by_dialect
 def _due(sqlite: bool) -> Select[Any]:
-    columns = (
-        jobs.c.id,
-        jobs.c.run_id,
-        jobs.c.phone,
-        jobs.c.attempts,
-        jobs.c.held_by,
-        recipients.c.vars,
-        recipients.c.region,
-        recipients.c.timezone,
-        recipients.c.consent_at,
-        jobs.c.variant,
-        jobs.c.goes_alone,
-        jobs.c.free_refused_at,
-    )
     return (
-        select(*columns)
+        select(*_DUE_JOB)
         .join(recipients, recipients.c.id == jobs.c.recipient_id)
         .where(
             jobs.c.run_id == bindparam("run_id"),

@@ -4,7 +4,7 @@ and not the time it was stored: so entries that several processes store at once 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -17,7 +17,6 @@ from sqlalchemy import (
     Select,
     Text,
     insert,
-    literal,
     or_,
     select,
     tuple_,
@@ -37,8 +36,8 @@ from storage.tables.types import from_millis, to_millis
 
 PAGE: Final = 1_000
 CLOCKS_DIFFER: Final = timedelta(minutes=15)
-"""How far the clock of a machine of ours may be ahead of a provider's: of an opt-in by hand and an opt-out that a
-provider reports and that are no further apart, the opt-out applies."""
+"""How far a provider's clock and ours may be apart: of an opt-in by the one and an opt-out by the other that are no
+further apart, the opt-out applies."""
 WEBHOOK: Final = "webhook:"
 """How the source of what a provider reports begins."""
 _Last = tuple[datetime, Action]
@@ -117,7 +116,7 @@ def _by_time(log: FromClause) -> tuple[ColumnElement[Any], ...]:
 
 
 async def add_by_hand(connection: AsyncConnection, entries: Sequence[LogEntry]) -> None:
-    """Add what was given just now, of one phone each scope once: it holds, even where the log has it already."""
+    """Add what was given just now, of each phone and scope once: it holds, even where the log has it already."""
     if entries:
         newest = await _newest(connection, entries)
         rows = [_row(_holding(entry, newest.get(number))) for number, entry in enumerate(entries)]
@@ -159,7 +158,12 @@ async def append_preferences(
 
 async def _newest(connection: AsyncConnection, entries: Sequence[LogEntry]) -> dict[int, _Last]:
     """Position in `entries` -> the entry that holds for that phone and scope, where there is one."""
-    rows = [{"number": at, "phone": entry.phone, "scope": entry.scope} for at, entry in enumerate(entries)]
+    names = await _names_of(connection, {entry.phone for entry in entries})
+    rows = [
+        {"number": at, "phone": name, "scope": entry.scope}
+        for at, entry in enumerate(entries)
+        for name in names[entry.phone]
+    ]
     given = table_of(connection, rows, number=Integer(), phone=Text(), scope=Text())
     log = optouts.alias("log")
     last = (
@@ -170,8 +174,14 @@ async def _newest(connection: AsyncConnection, entries: Sequence[LogEntry]) -> d
         .scalar_subquery()
     )
     found = select(given.c.number, type_coerce(optouts.c.at, BigInteger).label("at"), optouts.c.action)
-    known = await fetch_rows(connection, found.select_from(given.join(optouts, optouts.c.id == last)))
-    return {number: (from_millis(at), action) for number, at, action in known}
+    newest: dict[int, _Last] = {}
+    for number, millis, action in await fetch_rows(
+        connection, found.select_from(given.join(optouts, optouts.c.id == last))
+    ):
+        at = from_millis(millis)
+        if number not in newest or comes_after(at, action, *newest[number]):
+            newest[number] = at, action
+    return newest
 
 
 def _append_result(change: NewPreference, last: _Last | None) -> AppendResult:
@@ -215,8 +225,9 @@ async def add_preferences(
 
 
 def _may_be_later(change: PreferenceChange, last: _Newest, source: str) -> bool:
-    """Whether an opt-out that seems older than an opt-in by hand may have been given after it: two clocks say so."""
-    by_other_clock = last.source != source and not last.source.startswith(WEBHOOK)
+    """Whether an opt-out that seems older than an opt-in may have been given after it: a provider's clock dates one of
+    them, and ours the other."""
+    by_other_clock = last.source.startswith(WEBHOOK) != source.startswith(WEBHOOK)
     is_new = change.at not in last.outs
     near = last.at - change.at <= CLOCKS_DIFFER
     return change.action == "out" and last.action == "in" and by_other_clock and is_new and near
@@ -224,22 +235,56 @@ def _may_be_later(change: PreferenceChange, last: _Newest, source: str) -> bool:
 
 async def copy_preferences(connection: AsyncConnection, former: str, phone: str) -> None:
     """Give `phone` every opt-out and opt-in of `former`, each once however often it is copied."""
+    await _copy(connection, {former: phone})
+    await copy_erasures(connection, {former: phone})
+
+
+async def copy_erasures(connection: AsyncConnection, current: Mapping[str, str]) -> None:
+    """Who was erased under a former number, or user id, is known as erased by the current one too."""
+    hashes = await hashes_of(connection, {*current, *current.values()})
+    names = {phone: name for name, phone in hashes.items()}
+    await _copy(
+        connection, {names[former]: names[phone] for former, phone in current.items() if former in names}
+    )
+
+
+async def _copy(connection: AsyncConnection, current: Mapping[str, str]) -> None:
+    if not current:
+        return
+    rows = [{"former": former, "phone": phone} for former, phone in current.items()]
+    given = table_of(connection, rows, former=Text(), phone=Text())
     there = optouts.alias("there")
     same = (there.c[name] == optouts.c[name] for name in ("scope", "action", "at"))
-    copied = select(there.c.id).where(there.c.phone == phone, *same).exists()
-    columns = [literal(phone), *(optouts.c[name] for name in field_names(LogEntry) if name != "phone")]
-    names = ["phone", *(name for name in field_names(LogEntry) if name != "phone")]
-    theirs = select(*columns).where(optouts.c.phone == former, ~copied).order_by(optouts.c.id)
-    await connection.execute(insert(optouts).from_select(names, theirs))
+    copied = select(there.c.id).where(there.c.phone == given.c.phone, *same).exists()
+    names = [name for name in field_names(LogEntry) if name != "phone"]
+    theirs = (
+        select(given.c.phone, *(optouts.c[name] for name in names))
+        .join_from(given, optouts, optouts.c.phone == given.c.former)
+        .where(~copied)
+        .order_by(optouts.c.id)
+    )
+    await connection.execute(insert(optouts).from_select(["phone", *names], theirs))
+
+
+async def _names_of(connection: AsyncConnection, phones: Collection[str]) -> dict[str, list[str]]:
+    """Under which names the log has each of these people: the number, and what stands for it once it is erased."""
+    names = {phone: [phone] for phone in phones}
+    for name, phone in (await hashes_of(connection, phones)).items():
+        names[phone].append(name)
+    return names
 
 
 async def _newest_by_scope(
     connection: AsyncConnection, phones: Collection[str]
 ) -> dict[tuple[str, str], _Newest]:
     columns = (optouts.c.phone, optouts.c.scope, optouts.c.at, optouts.c.action, optouts.c.source)
-    entries = select(*columns).where(among(connection, optouts.c.phone, phones))
+    number_of = {
+        name: phone for phone, names in (await _names_of(connection, phones)).items() for name in names
+    }
+    entries = select(*columns).where(among(connection, optouts.c.phone, number_of))
     newest: dict[tuple[str, str], _Newest] = {}
-    for phone, scope, at, action, source in await connection.execute(entries.order_by(*_by_time(optouts))):
+    for name, scope, at, action, source in await connection.execute(entries.order_by(*_by_time(optouts))):
+        phone = number_of[name]
         before = newest.get((phone, scope))
         outs = (before.outs if before else frozenset()) | ({at} if action == "out" else frozenset())
         newest[phone, scope] = _Newest(at, action, source, outs)

@@ -216,8 +216,23 @@ async def wake_waiting(connection: AsyncConnection, people: Iterable[tuple[str, 
     ]
     if named:
         given = table_of(connection, named, held_by=Text(), lane=Text(), phone=Text())
+        await _wait_for_slices(connection, {one["phone"] for one in named})
         theirs = and_(*(jobs.c[column.name] == column for column in given.c), _WAITS_FOR_WINDOW)
         await _wake(connection, select(jobs.c.id).where(theirs), now)
+
+
+async def _wait_for_slices(connection: AsyncConnection, phones: Collection[str]) -> None:
+    """A slice of PostgreSQL that read the windows before these were stored may be about to make messages of these
+    people wait: lock what it decides about, so that what it has decided is seen."""
+    if is_sqlite(connection):
+        return
+    waits = runs.c.spec.contains('"closed_window":"wait"', autoescape=True)
+    running = await connection.scalars(select(runs.c.id).where(runs.c.state == RunState.RUNNING, waits))
+    if run_ids := running.all():
+        theirs = select(jobs.c.id).where(
+            among(connection, jobs.c.run_id, run_ids), among(connection, jobs.c.phone, phones), IS_PENDING
+        )
+        await connection.execute(theirs.order_by(jobs.c.id).with_for_update(of=jobs))
 
 
 async def _wake(connection: AsyncConnection, waiting: Select[int], now: datetime) -> None:

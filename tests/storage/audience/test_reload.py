@@ -18,8 +18,9 @@ from app.wiring.settings import load_settings
 from campaigns.errors import InvalidInput
 from scheduler.audience.load import TooManyRejects
 from scheduler.clock.launch import launch_due
-from storage.database.engine import Engine, open_engine, reading
+from storage.database.engine import Engine, open_engine, reading, writing
 from storage.runs.campaign_events import list_campaign_events
+from storage.runs.runs import complete_runs
 from storage.tables.audience import campaigns
 from storage.tables.runs import jobs, runs
 from tests.storage.audience.test_clones import cloned
@@ -220,6 +221,27 @@ async def test_a_recurring_one_uses_the_new_list_from_its_next_run_on(project: P
         await connection.execute(update(jobs).values(state="skipped", reason="holdout"))
     await launch_due(project.engine, now=lambda: START + DAY)
     assert await project.launched() == [("Old", [OLD]), ("Old", [NEW])]
+
+
+async def test_a_months_budget_keeps_its_currency_between_two_runs(project: Project) -> None:
+    """What was spent in dollars cannot be counted in euros."""
+
+    def priced(currency: str) -> str:
+        return f'{DAILY}[budget]\nper_month = "50.00"\ncurrency = "{currency}"\n'
+
+    project.write("Old", OLD, schedule=priced("USD"))
+    await project.load()
+    project.write("Older", OLD, schedule=priced("EUR"))
+    await project.load()  # nothing was spent before the first run
+    assert await launch_due(project.engine, now=lambda: START) == ["spring"]
+    async with writing(project.engine) as connection:
+        await connection.execute(update(jobs).values(state="read"))
+        await complete_runs(connection, START + timedelta(hours=1))
+    project.write("New", OLD, schedule=priced("USD"))
+    with pytest.raises(InvalidInput, match="spring has spent in EUR"):
+        await project.load(now=START + timedelta(hours=2))
+    project.write("New", OLD, schedule=priced("EUR"))
+    await project.load(now=START + timedelta(hours=2))
 
 
 async def test_a_recurring_one_that_has_started_keeps_all_but_its_list(project: Project) -> None:

@@ -158,7 +158,7 @@ async def answer(connection: Connection) -> None:
 
 @pytest.mark.parametrize("name", ASKED)
 async def test_no_hot_query_reads_a_whole_table(engine: Engine, name: str) -> None:
-    await store_campaign(engine, spec(), 50)
+    await store_campaign(engine, spec(content={"text": "Hi", "closed_window": "wait"}), 50)
     await launch_due(engine)
     async with writing(engine) as connection:
         await ensure_lanes(connection, [LANE])

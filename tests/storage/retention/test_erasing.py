@@ -14,6 +14,7 @@ from app.actions import personal_data
 from app.actions.personal_data import erase_person, export_person
 from app.views.json_text import to_json
 from campaigns.errors import InvalidInput, Unavailable
+from campaigns.phones.stop_words import Scope
 from campaigns.phones.user_ids import name_of
 from campaigns.states import JobState
 from scheduler.actions.retrying import retry_failed
@@ -22,10 +23,23 @@ from storage.database.compression import unpack
 from storage.database.engine import Engine, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
 from storage.receipts.inbox import Arrival, keep_webhooks, take_webhooks
-from storage.receipts.user_ids import learn_numbers
+from storage.receipts.number_changes import change_number
+from storage.receipts.user_ids import learn_numbers, learn_other_numbers
 from storage.retention.erasing import erase, find_traces
 from storage.sending.erased import ERASED
-from storage.sending.optouts import LogEntry, add_by_hand, log_of, optout_scopes, stream_opted_out
+from storage.sending.lanes import ensure_lanes
+from storage.sending.optouts import (
+    AppendResult,
+    LogEntry,
+    NewPreference,
+    PreferenceChange,
+    add_by_hand,
+    add_preferences,
+    append_preferences,
+    log_of,
+    optout_scopes,
+    stream_opted_out,
+)
 from storage.sending.windows import open_window
 from storage.tables.access import audit, audit_outcomes
 from storage.tables.all_tables import metadata
@@ -42,6 +56,7 @@ DIGITS = ADA.removeprefix("+")
 SECRET = "Ada-Secret"
 MARKS = (DIGITS, SECRET, "wamid.ada", "GB.Ada", ADA[-8:])
 OTHER = "Bob-Stays"
+SCOPES: tuple[Scope, ...] = ("all", "marketing")
 KINDS = {
     "user_ids", "opt_outs", "windows", "written_to", "reached_by", "inbound", "rows_of_lists", "messages", "calls",
     "events", "rejects", "webhooks", "reports_of_unknown_messages",
@@ -169,6 +184,47 @@ async def test_who_opts_in_anew_is_written_to_again(engine: Engine) -> None:
         await add_by_hand(connection, back)  # type: ignore[arg-type]
     async with reading(engine) as connection:
         assert await optout_scopes(connection, [ADA]) == {}
+
+
+async def test_an_opt_in_without_its_time_ends_no_erasure(engine: Engine) -> None:
+    """A provider may send an old one again."""
+    await erase_person(engine, ADA, later(100))
+    again = [PreferenceChange(ADA, "in", scope, later(200), "START", dated=False) for scope in SCOPES]
+    async with writing(engine) as connection:
+        assert await add_preferences(connection, "webhook:ourvoice", again) == 1
+        assert await optout_scopes(connection, [ADA]) == {ADA: {"all"}}
+
+
+async def test_a_list_of_older_opt_ins_is_outdated_by_the_erasure(engine: Engine) -> None:
+    await erase_person(engine, ADA, later(100))
+    entry = LogEntry(ADA, "in", "all", later(50), "import:list", None)
+    async with writing(engine) as connection:
+        results = await append_preferences(connection, [NewPreference(entry, True, 2)])
+    assert results == [AppendResult.OUTDATED]
+
+
+async def test_the_erased_are_known_again_by_their_next_number(engine: Engine) -> None:
+    unknown = name_of("ourvoice", "GB.Zoe")
+    for name in (ADA, unknown):
+        await erase_person(engine, name, later(100))
+    async with writing(engine) as connection:
+        for _ in range(2):
+            await change_number(connection, "ourvoice", (ADA, None), (phone(7), None), later(200))
+            await learn_numbers(connection, "ourvoice", {"GB.Zoe": phone(8)}, later(200))
+        scopes = await optout_scopes(connection, [phone(7), phone(8), phone(9)])
+        assert scopes == {phone(7): {"all"}, phone(8): {"all"}}
+        assert len(await log_of(connection, phone(7))) == 1
+
+
+async def test_both_numbers_of_a_person_are_erased(engine: Engine) -> None:
+    """The one that lists name, and the one by which the provider knows the person."""
+    async with writing(engine) as connection:
+        await ensure_lanes(connection, ["ourvoice/shop"])
+        await learn_other_numbers(connection, "ourvoice", {ADA: phone(7)}, later(1))
+    await erase_person(engine, ADA, later(100))
+    async with reading(engine) as connection:
+        assert await optout_scopes(connection, [ADA, phone(7)]) == {ADA: {"all"}, phone(7): {"all"}}
+    assert phone(7)[1:] not in await cells(engine)
 
 
 async def test_what_waited_for_them_ends_and_what_bears_the_new_name_is_opted_out(engine: Engine) -> None:

@@ -11,8 +11,11 @@ import pytest
 from sqlalchemy import select, update
 
 from campaigns.states import JobState
-from scheduler.actions.control import cancel
+from scheduler.actions.cloning import clone
+from scheduler.actions.control import cancel, pause
+from scheduler.actions.testing import start_test
 from scheduler.clock.launch import launch_due
+from storage.audience.campaigns import replace_spec
 from storage.database.engine import Connection, Engine, open_engine, reading, writing
 from storage.runs.runs import expire_jobs, pause_run
 from storage.sending.intents import claim_due
@@ -113,6 +116,46 @@ async def test_a_cancel_that_waits_for_a_launch_cancels_its_run_too(two: tuple[E
     assert await cancelling == 2
     async with reading(engine) as connection:
         assert await connection.scalar(select(runs.c.state)) == "cancelled"
+
+
+async def test_a_pause_that_waits_for_a_launch_pauses_its_run_too(two: tuple[Engine, Engine]) -> None:
+    engine, other = two
+    await store_campaign(engine, spec("first"), 2)
+    async with writing(engine) as connection:
+        await connection.execute(select(campaigns.c.id).where(campaigns.c.id == 1).with_for_update())
+        pausing = asyncio.create_task(pause(other, "first", now=lambda: later(80)))
+        await until_it_waits(engine)
+        await launch_in(connection)
+    await pausing
+    async with reading(engine) as connection:
+        found = await connection.execute(select(runs.c.state, runs.c.reason))
+        assert found.all() == [("paused", "paused by a person")]
+
+
+@pytest.mark.parametrize("act", ["clone", "test"])
+async def test_who_waits_for_a_load_takes_its_text_with_its_list(
+    two: tuple[Engine, Engine], act: str
+) -> None:
+    engine, other = two
+    await store_campaign(engine, spec("first"), 1)
+
+    async def copy() -> None:
+        if act == "test":
+            await start_test(other, "first", ["+2290197000000"], now=lambda: later(80))
+            return
+        async with writing(other) as connection:
+            await clone(connection, "first", "second", later(80))
+
+    async with writing(engine) as connection:
+        await replace_spec(connection, 1, spec("first", content={"text": "New"}), later(80))
+        copying = asyncio.create_task(copy())
+        await until_it_waits(engine)
+    await copying
+    table = campaigns if act == "clone" else runs
+    async with reading(engine) as connection:
+        stored = await connection.scalar(select(table.c.spec).order_by(table.c.id.desc()).limit(1))
+    assert stored is not None
+    assert '"text":"New"' in stored
 
 
 async def launch_in(connection: Connection) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select
 
-from app.actions.contacts import add_preference
+from app.actions.contacts import add_preference, import_preferences, record_preference
+from campaigns.intake.model import IntakeOptions
 from campaigns.phones.stop_words import Action, StopWord
+from campaigns.phones.user_ids import name_of
 from storage.database.engine import Engine, open_engine, reading, writing
+from storage.receipts.user_ids import learn_numbers, learn_other_numbers
+from storage.sending.lanes import ensure_lanes
 from storage.sending.optouts import (
     AppendResult,
     LogEntry,
@@ -201,6 +206,41 @@ async def test_an_opt_out_after_an_opt_in_by_hand_holds_though_our_clock_is_ahea
         await add_preference(connection, phone(1), StopWord("in", "marketing"), *ada)
         await add_preferences(connection, "webhook:hooked", [word(1, "out", 0)])
     assert (phone(1) in dict(await opted_out(engine))) == stays_out
+
+
+async def test_a_refusal_after_an_opt_in_holds_though_the_providers_clock_is_ahead(engine: Engine) -> None:
+    """That the provider refuses the person's messages is known by our clock."""
+    async with writing(engine) as connection:
+        await add_preferences(connection, "webhook:hooked", [word(1, "in", 300)])
+        await add_preferences(connection, "hooked", [word(1, "out", 60)])
+    assert phone(1) in dict(await opted_out(engine))
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["dialled", "the provider's"])
+@pytest.mark.parametrize("by", ["hand", "list"])
+async def test_an_opt_out_by_either_number_of_a_person_is_one_of_both(
+    engine: Engine, tmp_path: Path, number: int, by: str
+) -> None:
+    async with writing(engine) as connection:
+        await ensure_lanes(connection, ["hooked/shop"])
+        await learn_other_numbers(connection, "hooked", {phone(1): phone(2)}, later(0))
+    if by == "hand":
+        await record_preference(engine, phone(number), OUT, "hand", None, now=lambda: later(5))
+    else:
+        listed = tmp_path / "stops.csv"
+        listed.write_text(f"phone\n{phone(number)}\n")
+        report = await import_preferences(
+            engine, listed, IntakeOptions(), "out", "marketing", "list", rejects=tmp_path / "rejects.csv"
+        )
+        assert (report.rows, report.changed) == (1, 1)
+    assert {person for person, _ in await opted_out(engine)} == {phone(1), phone(2)}
+
+
+async def test_an_opt_out_by_user_id_is_one_of_the_number_that_is_known(engine: Engine) -> None:
+    async with writing(engine) as connection:
+        await learn_numbers(connection, "hooked", {"GB.Ada": phone(1)}, later(0))
+    await record_preference(engine, name_of("hooked", "GB.Ada"), OUT, "hand", None, now=lambda: later(5))
+    assert await opted_out(engine) == [(phone(1), "marketing")]
 
 
 async def test_an_opt_out_that_is_reported_again_ends_no_opt_in_by_hand(engine: Engine) -> None:

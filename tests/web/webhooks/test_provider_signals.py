@@ -3,6 +3,7 @@ people who want no more, and people who write and so wake what waited for them."
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,17 +13,20 @@ from sqlalchemy import select, update
 from campaigns.message.provider_templates import ProviderTemplate, TemplateParts
 from campaigns.money.costs import Money
 from campaigns.money.prices import Prices
+from campaigns.phones.user_ids import name_of
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState, RunState
-from providers.events import Billed, Report
+from providers.events import Billed, Event, Inbound, Preference, Report
 from scheduler.clock.launch import launch_due
 from scheduler.receipts.webhook_events import EventSorter
 from scheduler.sending.breaker import ADVICE
 from scheduler.sending.lane_health import with_advice
 from storage.audience.templates import find_list, find_templates, store_templates
-from storage.database.engine import reading, writing
+from storage.database.engine import Engine, reading, writing
+from storage.receipts.user_ids import learn_numbers
 from storage.runs.control import move_campaign, move_runs
 from storage.sending.lanes import pause_lane, sender_recovered
+from storage.sending.optouts import add_preferences, optout_scopes
 from storage.tables.audience import campaigns
 from storage.tables.contacts import inbound, optouts
 from storage.tables.lanes import lanes
@@ -108,6 +112,18 @@ async def test_a_failure_that_concerns_the_number_pauses_its_lane(hooks: Hooks) 
         reason = await connection.scalar(select(lanes.c.paused_reason).where(lanes.c.name == LANE))
     assert reason == with_advice("banned: It says why.")
     assert await column(hooks, runs.c.state) == [RunState.RUNNING]
+
+
+async def test_who_left_and_is_listed_by_user_id_is_opted_out_by_number_too(hooks: Hooks) -> None:
+    await sending(hooks.engine, 1)
+    async with writing(hooks.engine) as connection:
+        await learn_numbers(connection, "hooked", {"GB.Ada": phone(5)}, later(1))
+        await connection.execute(update(jobs).values(phone=name_of("hooked", "GB.Ada")))
+    await answered(hooks.engine, [1])
+    await hooks.tell({"id": "m1", "status": "failed", "at": 5, "code": "left", "reason": "It says why."})
+    await hooks.process()
+    async with reading(hooks.engine) as connection:
+        assert await optout_scopes(connection, [phone(5)]) == {phone(5): {"marketing"}}
 
 
 async def test_who_has_left_at_the_provider_is_opted_out(hooks: Hooks) -> None:
@@ -324,6 +340,33 @@ async def test_who_writes_wakes_what_waited_for_it(hooks: Hooks, held_by: str) -
     await hooks.tell({"from": phone(1), "at": 5, "id": "in1"})
     await hooks.process(1_000)
     assert [row.due_at for row in await job_rows(hooks.engine)] == [later(9_999_999), later(1_000)]
+
+
+START, STOP = Inbound(phone(1), later(305), text="START"), Inbound(phone(1), later(400), text="STOP")
+ALLOWED = Preference(phone(1), "in", "marketing", later(305), "allowed")
+
+
+@pytest.mark.parametrize(
+    "arrivals",
+    [
+        [(ALLOWED, 5), (STOP, 100)],
+        [(START, 5), (STOP, 100), (START, 103)],
+        [(STOP, 100), (replace(START, at=later(9_999_999)), 103)],
+        [(replace(START, at=later(9_999_999)), 5), (STOP, 100)],
+    ],
+    ids=["allowed then STOP", "START is sent again", "START of another year", "STOP after that"],
+)
+async def test_the_last_preference_holds_though_the_providers_clock_is_ahead(
+    sqlite_engine: Engine, arrivals: list[tuple[Event, float]]
+) -> None:
+    """Five minutes ahead: what it names is later than when it arrives here."""
+    sorter = EventSorter(signing_account(), Prices([]))
+    for event, received in arrivals:
+        parsed = sorter.sort([event], later(received))
+        async with writing(sqlite_engine) as connection:
+            await add_preferences(connection, "webhook:hooked", parsed.preferences)
+    async with reading(sqlite_engine) as connection:
+        assert "marketing" in (await optout_scopes(connection, [phone(1)]))[phone(1)]
 
 
 def test_a_billed_message_costs_what_its_category_costs_now() -> None:

@@ -134,7 +134,7 @@ async def test_a_changed_number_takes_opt_outs_windows_and_history_with_it(
     async with reading(every.engine) as connection:
         assert list(await connection.scalars(select(touches.c.phone))) == [NEW]
         assert list(await connection.scalars(select(inbound.c.phone))) == [NEW]
-    resume = {"user_id": "US.2", "value": "resume", "timestamp": 1894744000}
+    resume = {"user_id": "US.2", "value": "resume", "timestamp": 1794744100}
     await tell(every, account, meta(user_preferences=[resume]))
     assert await opted_out(every.engine, CYD, NEW) == {CYD: {"marketing"}}
 
