@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import shutil
@@ -9,7 +10,7 @@ import sqlite3
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from itertools import accumulate, groupby, islice
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """When all workers have ended."""
     if not hasattr(config, "workerinput"):
         end_server(Path(os.environ[SERVER]))
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of a run, see `terminal.running`: it takes a sixth less of the processor than asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return {"asyncio": asyncio.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ UseCase = Callable[..., Awaitable[Any]]
 VIA = "a test"
 
 
+@cache
 def use_cases() -> dict[str, list[UseCase]]:
     found: dict[str, list[UseCase]] = {}
     for module in pkgutil.walk_packages(app.actions.__path__, "app.actions."):
@@ -38,35 +40,33 @@ def use_cases() -> dict[str, list[UseCase]]:
     return found
 
 
-USE_CASES = use_cases()
-
-
 async def acts(engine: AsyncEngine) -> list[AuditRow]:
     async with reading(engine) as connection:
         return list(await list_acts(connection, 50))
 
 
 def test_each_right_has_exactly_one_use_case() -> None:
-    assert {name: len(functions) for name, functions in USE_CASES.items()} == dict.fromkeys(RIGHTS, 1)
+    assert {name: len(functions) for name, functions in use_cases().items()} == dict.fromkeys(RIGHTS, 1)
 
 
-@pytest.mark.parametrize("name", RIGHTS)
-async def test_a_right_is_refused_to_every_role_below_it(name: str, sqlite_url: str) -> None:
+async def test_a_right_is_refused_to_every_role_below_it(sqlite_url: str) -> None:
     engine = open_engine(sqlite_url)
-    (use_case,) = USE_CASES[name]
-    signature = inspect.signature(use_case)
-    needed = [each for each in signature.parameters.values() if each.default is each.empty]
     known = {"engine": engine, "settings": Settings(sqlite_url), "path": Path("nothing")}
-    given: dict[str, Any] = {each.name: known.get(each.name) for each in needed}
-    for role in Role:
-        with acting(Actor("ada", role, VIA)):
-            if role.includes(RIGHTS[name]):
-                continue
-            with pytest.raises(Forbidden, match=f"this needs a {RIGHTS[name]}"):
+    noted = 0
+    for name, right in RIGHTS.items():
+        (use_case,) = use_cases()[name]
+        signature = inspect.signature(use_case)
+        needed = [each for each in signature.parameters.values() if each.default is each.empty]
+        given: dict[str, Any] = {each.name: known.get(each.name) for each in needed}
+        below = [role for role in Role if not role.includes(right)]
+        for role in below:
+            with acting(Actor("ada", role, VIA)), pytest.raises(Forbidden, match=f"this needs a {right}"):
                 await use_case(**given)
-    below = [role for role in Role if not role.includes(RIGHTS[name])]
-    assert [row.role for row in await acts(engine)] == [role.value for role in reversed(below)]
-    assert {row.outcome for row in await acts(engine)} <= {"refused"}
+        rows, noted = (await acts(engine))[: len(below)], noted + len(below)
+        assert [row.role for row in rows] == [role.value for role in reversed(below)], name
+        assert {(row.act, row.outcome) for row in rows} <= {(name, "refused")}, name
+    async with reading(engine) as connection:
+        assert len(await list_acts(connection, noted + 1)) == noted, "and nothing else was noted"
     await engine.dispose()
 
 

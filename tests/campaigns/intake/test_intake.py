@@ -424,12 +424,12 @@ STRAY = {
 def test_stray_quotes_do_not_hold_the_whole_file_together(
     tmp_path: Path, stray: Callable[[int], str]
 ) -> None:
-    rows = "".join(map(stray, range(11_000_000, 11_120_000)))
+    rows = "".join(map(stray, range(11_000_000, 11_070_000)))
     path = tmp_path / "list.csv"
     path.write_text("phone,name,city\n" + rows)
     chunks = list(open_intake(path, IntakeOptions()).chunks())
     lines = [reject.line for chunk in chunks for reject in chunk.rejects]
-    assert lines == list(range(2, 120_002))
+    assert lines == list(range(2, 70_002))
     assert max(len(chunk.rejects) for chunk in chunks) < 60_000  # a block and a bit
 
 

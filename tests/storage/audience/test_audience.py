@@ -204,8 +204,11 @@ async def test_no_copy_of_duplicates_stays(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("policy", ["first", "last", "reject"])
-async def test_duplicates_far_apart_in_the_file(desk: Desk, policy: str) -> None:
-    rows = [f"+4479{number:08},n{number}" for number in range(11_000_000, 11_006_000)]
+async def test_duplicates_far_apart_in_the_file(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    monkeypatch.setattr("campaigns.bounded_files.BLOCK", 1 << 12)
+    rows = [f"+4479{number:08},n{number}" for number in range(11_000_000, 11_000_600)]
     text = "\n".join(["phone,name", f"{B},early", *rows, f"{B},late", f"{C},x", f"{B},latest"])
     report = await desk.load("a.csv", text, duplicates=policy)
     audience = await desk.audience()
@@ -334,9 +337,10 @@ async def test_a_load_that_fails_leaves_all_that_was_loaded_before(desk: Desk) -
     assert [await desk.rows(*table.c) for table in (imports, recipients, rejects)] == before
 
 
-async def test_a_load_shows_nothing_before_it_is_whole(desk: Desk) -> None:
+async def test_a_load_shows_nothing_before_it_is_whole(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("campaigns.bounded_files.BLOCK", 1 << 15)
     await desk.load("a.csv", f"phone,name\n{A},one\n")
-    rows = "".join(f"+4479{number:08},{'n' * 500}\n" for number in range(11_000_000, 11_008_000))
+    rows = "".join(f"+4479{number:08},{'n' * 100}\n" for number in range(11_000_000, 11_001_500))
     path = desk.folder / "b.csv"
     path.write_text(f"phone,name\n{rows}")
     blocking, seen = open_blocking(desk.engine), list[int]()
@@ -420,15 +424,16 @@ async def test_two_loads_at_once_take_turns(desk: Desk) -> None:
     await desk.assert_accounts()
 
 
-async def test_progress_and_check(tmp_path: Path) -> None:
+async def test_progress_and_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("campaigns.bounded_files.BLOCK", 1 << 15)
     path = tmp_path / "a.csv"
-    rows = "".join(f"+4479{number:08},name {number}\n" for number in range(11_000_000, 11_060_000))
+    rows = "".join(f"+4479{number:08},name {number}\n" for number in range(11_000_000, 11_006_000))
     path.write_text(f"phone,name\n{rows}{A},x\n{A},x\n")
     seen: list[int] = []
     report = await check(path, IntakeOptions(), rejects_path=tmp_path / "r.csv", progress=seen.append)
     assert len(seen) > 1
     assert seen == sorted(seen)
-    assert seen[-1] == report.rows == 60_002
+    assert seen[-1] == report.rows == 6_002
     assert report.campaign is None
     assert report.duplicates >= 1
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.csv", "r.csv"]

@@ -73,10 +73,14 @@ async def test_a_file_is_read_as_campaigns_read_theirs(engine: Engine, tmp_path:
     ]
 
 
-async def test_a_number_far_below_in_the_file_is_still_shown_once(engine: Engine, tmp_path: Path) -> None:
-    numbers = [phone(number) for number in range(1000)] + [phone(1000 + number) for number in range(9999)]
+async def test_a_number_far_below_in_the_file_is_still_shown_once(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("campaigns.bounded_files.BLOCK", 1 << 12)
+    numbers, parts = [phone(number) for number in range(900)], list[int]()
     path = write(tmp_path, "\n".join(["phone", *numbers, *numbers, *numbers]))
-    report = await import_preferences(engine, path, OPTIONS, "out", None, "import:me")
+    report = await import_preferences(engine, path, OPTIONS, "out", None, "import:me", progress=parts.append)
+    assert len(parts) > 6
     assert (report.changed, report.unchanged) == (len(numbers), 2 * len(numbers))
     assert report.rejects_file is None
 
@@ -84,7 +88,8 @@ async def test_a_number_far_below_in_the_file_is_still_shown_once(engine: Engine
 async def test_what_was_read_before_a_failure_holds_and_the_rest_follows(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    numbers = [phone(1000 + number) for number in range(9000)]
+    monkeypatch.setattr("campaigns.bounded_files.BLOCK", 1 << 15)
+    numbers = [phone(1000 + number) for number in range(400)]
     path = write(tmp_path, "\n".join(["phone,note", *(f"{number},{'x' * 400}" for number in numbers)]))
     calls = iter([append_preferences])
 

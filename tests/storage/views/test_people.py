@@ -23,6 +23,7 @@ from storage.views.rejected_rows import count_rejected, rejected_rows
 from storage.views.report_scope import ScheduledRun, scheduled_runs
 from tests.storage.database.test_plans import statements, whole_reads
 from tests.support.campaigns import later, phone, spec, store_campaign
+from tests.support.cases import each
 
 SIZE = 60
 STATES = ("failed", "pending", "read", "skipped", "in_doubt")
@@ -123,7 +124,7 @@ FILTERS = {
 }
 
 
-@pytest.mark.parametrize("case", FILTERS)
+@each("case", FILTERS)
 async def test_a_filter_finds_exactly_its_people_by_an_index(world: World, case: str) -> None:
     wanted, expected = FILTERS[case]
     async with reading(world.engine) as connection:

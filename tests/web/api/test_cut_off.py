@@ -17,7 +17,7 @@ from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.actions.repeatable_calls import ABANDONED
-from storage.database.engine import open_engine, reading, writing
+from storage.database.engine import open_blocking, open_engine, writing
 from storage.runs.runs import cancel_jobs
 from storage.tables.all_tables import metadata
 from storage.tables.types import Instant
@@ -78,10 +78,10 @@ async def call(world: World, operation: Operation, ends: int = 0) -> tuple[httpx
     return answer, len(seen)
 
 
-async def contents(world: World) -> dict[str, list[Any]]:
+def contents(world: World) -> dict[str, list[Any]]:
     """Every row, without the times at which something happened and what is drawn by chance."""
-    found = {}
-    async with reading(world.engine) as connection:
+    found, engine = {}, open_blocking(world.engine)
+    with engine.connect() as connection:
         for table in metadata.sorted_tables:
             by_whom = ("source", "detail") if table.name == "events" else ()
             columns = [
@@ -90,9 +90,10 @@ async def contents(world: World) -> dict[str, list[Any]]:
                 if not isinstance(column.type, Instant) and column.name not in by_whom
             ]
             if table.name not in OURS and columns:
-                rows = await connection.execute(select(*columns))
+                rows = connection.execute(select(*columns))
                 texts = (re.sub("[0-9a-f]{16,}", "#", repr(row)) for row in rows)
                 found[table.name] = sorted(text for text in texts if ERASURE not in text)
+    engine.dispose()
     return found
 
 
@@ -116,7 +117,7 @@ async def undisturbed(world: World) -> Sequence[Left]:
         assert again is not None
         assert again.text == answer.text
         world.clock.time += ABANDONED
-        left.append(Left(commits, await contents(world)))
+        left.append(Left(commits, contents(world)))
     return left
 
 
@@ -138,7 +139,7 @@ async def test_a_call_that_was_cut_off_and_repeated_is_done_once(
     await world.open()
     for operation, (commits, once) in zip(POSTS, left, strict=True):
         await cut_off_and_repeat(world, operation, moment(commits))
-        assert await contents(world) == once, name_of(operation)
+        assert contents(world) == once, name_of(operation)
     assert len(world.created) <= 1
 
 

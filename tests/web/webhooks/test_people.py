@@ -120,9 +120,13 @@ PREFERENCE = meta(
 STOP = meta_message(from_user_id=CYD_ID, text={"body": "STOP"})
 
 
-@pytest.mark.parametrize("account", ["meta", "kapso"])
-@pytest.mark.parametrize("said", [PREFERENCE, STOP], ids=["preference", "message"])
-@pytest.mark.parametrize("how", KNOWN_BY)
+@pytest.mark.parametrize(
+    ("account", "said", "how"),
+    [
+        *(("meta", said, how) for said in (PREFERENCE, STOP) for how in KNOWN_BY),
+        *(("kapso", said, how) for said, how in zip([PREFERENCE, STOP] * 2, KNOWN_BY, strict=True)),
+    ],
+)
 async def test_a_stop_by_user_id_alone_opts_out_the_number_known_for_it(
     every: Hooks, account: str, said: dict[str, Any], how: str
 ) -> None:
