@@ -59,7 +59,7 @@ quick: setup  ## Rules, campaign files, lists, provider cases: no PostgreSQL, in
 
 test: setup  ## Run the tests without a browser; what is not about the database on SQLite alone
 	$(TIMED) -m "alone and not twin and not large"
-	$(BIN)/python -m pytest -m "$(ONCE)" --ignore tests/browser -n 5 --dist worksteal
+	$(BIN)/python -m pytest -m "$(ONCE)" --ignore tests/browser -n 6 --dist worksteal
 
 test-pages: setup  ## Test the pages in Chromium
 	$(BIN)/python -m pytest -m browser -n 2 --dist worksteal tests/browser

@@ -35,6 +35,7 @@ def server() -> Iterator[Server]:
 @pytest.mark.timeout(240)
 @pytest.mark.long
 @pytest.mark.alone
+@pytest.mark.large
 def test_chaos(tmp_path: Path, server: Server) -> None:
     tell_and_judge(tmp_path, server, work=4, seed=secrets.randbelow(10**6), rounds=1)
 

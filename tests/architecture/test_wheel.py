@@ -33,7 +33,7 @@ sys.exit(code)
 HOSTILE = "raise SystemExit('This is another library.')\n"
 
 
-@pytest.fixture(scope="module", params=["standard", "editable"])
+@pytest.fixture(scope="module", params=["standard", pytest.param("editable", marks=pytest.mark.large)])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of installed libraries: ours, and before it on the path others that have its names."""
     folder = tmp_path_factory.mktemp(request.param)
