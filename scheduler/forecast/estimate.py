@@ -21,7 +21,6 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now
 from providers.settings import AccountSettings
-from scheduler.actions.template_checks import template_problem
 from scheduler.forecast.allowance import allowance_left
 from scheduler.forecast.durations import LaneLoad, pace_limits
 from scheduler.forecast.expected import Expected
@@ -110,12 +109,8 @@ async def estimate(
     if coming is not None and facts is not None:
         coming = coming.known_as(await find(facts, campaign.name))
     result = Estimate(coming.begins_at if coming else moment)
-    if (
-        coming is not None
-        and templates is None
-        and (problem := await template_problem(connection, campaign.spec, moment))
-    ):
-        result.warnings.append(f"As things stand, it is not launched: {problem}")
+    if coming is not None and templates is None and campaign.has_templates:
+        result.warnings += await _template_problems(connection, campaign.spec, moment)
     parts = [await _open_part(connection, run) for run in opened]
     for part in [await _next_part(connection, campaign, coming)] if coming else parts:
         used = (
@@ -284,6 +279,13 @@ def _count(part: _Part, lane: str, expected: Expected, people: int, result: Esti
             result.waits[rule] += people
     if expected.cost is not None:
         result.add_costs(people, expected.cost, lane)
+
+
+async def _template_problems(connection: Connection, spec: CampaignSpec, now: datetime) -> list[str]:
+    from scheduler.actions.template_checks import template_problem
+
+    problem = await template_problem(connection, spec, now)
+    return [f"As things stand, it is not launched: {problem}"] if problem else []
 
 
 def _due_at(part: _Part, prospect: Prospect, at: datetime) -> datetime | None:

@@ -38,10 +38,10 @@ class NextRun:
     ) -> datetime | None:
         """From when on a person's message may go; None: never, the launch skips it, because the time of day has passed
         in the person's zone."""
-        begins_at, lateness = self.begins_at, self.schedule.lateness
+        begins_at = self.begins_at
         if self.own_times is None:
-            return max(begins_at, send_at or begins_at)
-        own = self.own_times.of(timezone, region, phone)
+            return begins_at if send_at is None else max(begins_at, send_at)
+        own, lateness = self.own_times.of(timezone, region, phone), self.schedule.lateness
         if lateness is not None and own < begins_at - lateness:
             return None
         return max(begins_at, own, send_at or begins_at)
