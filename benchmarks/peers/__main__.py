@@ -64,7 +64,7 @@ def redis() -> Iterator[Server]:
         ]
         server = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
         try:
-            wait_for(port)
+            wait_for(port, "redis-server")
             yield Server(f"redis://127.0.0.1:{port}/0", psutil.Process(server.pid))
         finally:
             server.terminate()

@@ -98,7 +98,7 @@ def _fastapi(url: str) -> Iterator[Receiver]:
     command = [PYTHON, str(PROGRAMS / "fastapi_webhooks.py"), str(port)]
     working = subprocess.Popen(command, env={**os.environ, "PEER_URL": url}, cwd=PROGRAMS)
     try:
-        wait_for(port)
+        wait_for(port, "FastAPI")
         yield Receiver(port, psutil.Process(working.pid))
     finally:
         end(working)
