@@ -10,6 +10,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from time import perf_counter
 
 from benchmarks import (
     commands,
@@ -42,6 +43,7 @@ BENCHES: Mapping[str, Callable[[], bool]] = {
     "reports": reports.report,
 }
 LARGE: Mapping[str, Callable[[], bool]] = {
+    "intake": partial(intake.report, intake.MILLION),
     "jobs": partial(jobs.report, (*jobs.SIZES, jobs.LARGE)),
     "memory": partial(sending.report_memory, 1_000_000),
     "purging": partial(purging.report, purging.LARGE),
@@ -66,8 +68,10 @@ def main(arguments: Sequence[str]) -> int:
     for name in names:
         print()
         run = LARGE.get(name, BENCHES[name]) if "--large" in arguments else BENCHES[name]
+        began = perf_counter()
         if not run():
             missed.append(name)
+        print(f"  {name} took {perf_counter() - began:.0f} s")
     print(f"\nBelow its bar: {', '.join(missed)}." if missed else "\nAll bars are met.")
     return int(bool(missed))
 

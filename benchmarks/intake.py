@@ -1,4 +1,4 @@
-"""Intake against its bare limit, in the same run: `python -m benchmarks intake`.
+"""Intake against its bare limit, in the same run: `python -m benchmarks intake [--large]`.
 
 Full: detect, read, validate, normalise, dedupe, persist, in one transaction. Bare: pandas reads all columns
 as text and the same rows go into the same table in one transaction, unchecked. Each has its own process; memory is that
@@ -36,7 +36,8 @@ from storage.runs.editions import Edition
 from storage.tables.all_tables import metadata
 from storage.tables.audience import campaigns, recipients
 
-ROWS = 1_000_000
+ROWS = 500_000
+MILLION = 1_000_000
 TIMES = 3
 BAR = 0.6
 """In the worst of the runs."""
@@ -45,7 +46,7 @@ SHEET_BAR = 3.0
 """Times as long as a CSV."""
 MEMORY_BAR_MB = 400
 GROWTH_BAR = 2.0
-"""Ten times the rows take more only until the parts on their way are as large as they get."""
+"""Five times the rows and more take more only until the parts on their way are as large as they get."""
 BARE_CHUNK = 25_000
 _INSERT = (
     "INSERT INTO recipients (campaign_id, import_id, line, phone, region, bucket, vars) "

@@ -1,7 +1,8 @@
 """What depends on how many jobs there are, and must not: `python -m benchmarks jobs [--large]`.
 
-Launch, claim with its intents, `report delivery` and `why`, on both databases, at growing sizes of one campaign. And
-the processor time of the PostgreSQL server for it, against that of all that SQLite's process does for the same.
+Launch, claim with its intents, `report delivery` and `why`, on both databases, at growing sizes of one campaign, and
+the pages beside a million. And the processor time of the PostgreSQL server for it, against that of all that SQLite's
+process does for the same.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from app.views.people.recipient_timeline import recipient_timeline
 from app.views.reports.reports import delivery_report
 from app.wiring.settings import Settings
 from benchmarks.figures import measured, show
+from benchmarks.pages import answers, show_pages
 from benchmarks.seeding import (
     ACCOUNT,
     DATABASES,
@@ -83,6 +85,7 @@ def _show(done: dict[int, dict[str, float]]) -> bool:
         show(f"{size:,}: the same, processor time", [each["claim_cpu_us"]], "us/job", digits=1)
         well &= show(f"{size:,}: report delivery", [each["report_s"]], "s", below=bar, digits=3)
         show(f"{size:,}: why", [each["why_s"]], "s", digits=3)
+        well &= show_pages({name: seconds for name, seconds in each.items() if name.startswith("/")})
     least, most = min(done), max(done)
     grown = done[most]["claim_us"] / done[least]["claim_us"]
     return show(f"claim at {most:,} to {least:,}", [grown], below=FLAT_BAR) and well
@@ -107,6 +110,8 @@ async def _measure(size: int, kind: str) -> dict[str, float]:
             "report_s": await _report(engine),
             "why_s": await _why(engine, settings, size),
         }
+        if size >= MILLION:
+            figures |= await answers(engine, settings, phone(size // 2 + 3))
         await engine.dispose()
     return figures
 

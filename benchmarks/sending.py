@@ -50,7 +50,7 @@ CONCURRENT: Final = 100
 HTTPX_BAR: Final = 0.8
 AIOHTTP_BAR: Final = 0.55
 LANE_BAR: Final = 1_000
-MEMORY_SIZE: Final = 100_000
+MEMORY_SIZE: Final = 50_000
 MEMORY_BAR_MB: Final = 300
 GROWTH_BAR_MB: Final = 30
 """Of the second half of a run, the half in which everything has been met once."""

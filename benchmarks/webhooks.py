@@ -38,10 +38,10 @@ INGRESS_BARS: Final = {1: 0.3, 100: 0.3}
 """By the statuses in one POST. With h11 the bare route took twice as long, and the bar of 100 was 0.5."""
 RECONCILIATION_BARS: Final = {100: 0.3, 1: 0.3}
 GROWTH_BAR_MB: Final = 16
-ROUNDS: Final = 15
+ROUNDS: Final = 9
 ROUND_SECONDS: Final = 0.7
 """Short, and in turn: whatever else the machine does meets both routes alike."""
-EVENTS: Final = 40_000
+EVENTS: Final = 20_000
 """In one round of reconciliation."""
 MEMORY_EVENTS: Final = 200_000
 STEP: Final = 20_000
