@@ -307,7 +307,8 @@ def _ended(campaign: Campaign) -> tuple[JobState, str] | None:
 
 
 async def _hold_before_launch(case: _Case, has_lane: bool) -> _Hold:
-    from scheduler.actions.template_checks import UNFIT, template_problem
+    from scheduler.actions.template_checks import template_problem
+    from storage.runs.pausing import UNFIT
 
     campaign = case.campaign
     if not has_lane:
