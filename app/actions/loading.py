@@ -14,13 +14,14 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from app.actions.campaign_media import with_media
+from app.actions.open_campaign import is_open, open_campaign
 from app.actions.provider_checks import check_provider, placed_by_message, read_user_ids
 from app.actions.scheduling import Confirm, TimeFlags, schedule_warnings, start_flag, start_of
 from app.actions.templates import Catalogue, known_templates
 from app.wiring.approval_guard import guard_of
 from app.wiring.rights import act
 from app.wiring.settings import Settings
-from campaigns.errors import DrumbeatError, IntakeError, InvalidInput, SpecError
+from campaigns.errors import DrumbeatError, IntakeError, SpecError
 from campaigns.frozen import frozen
 from campaigns.intake.model import IntakeOptions
 from campaigns.message.template_category import AUTO
@@ -36,16 +37,11 @@ from scheduler.actions.approval import approval_problem
 from scheduler.audience.load import check, load
 from scheduler.audience.load_report import LoadReport
 from scheduler.audience.load_report import TooManyRejects as TooManyRejects
-from storage.audience.audience import count_imports, lock_campaign
+from storage.audience.audience import count_imports
 from storage.audience.campaigns import (
-    Campaign,
-    create,
     discard_empty,
-    find,
-    lock_name,
     replace_spec,
     require,
-    was_launched,
 )
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.runs.campaign_events import add_campaign_event
@@ -53,8 +49,6 @@ from storage.sending.media import keep_media
 
 Progress = Callable[[int], None]
 """Receives the number of rows processed so far."""
-OPEN: Final = (CampaignState.DRAFT, CampaignState.SCHEDULED)
-UNDER_WAY: Final = (CampaignState.RUNNING, CampaignState.PAUSED)
 _REJECTS: Final = re.compile(r"\.rejects(-\d+)?\Z")
 _LONGEST_NAME: Final = 100
 """Bytes of a list's name in the name of its rejects file."""
@@ -202,17 +196,17 @@ async def load_campaign(
         options = _options(settings, spec, start, moment)
     csv = _csv_of(spec)
     async with writing(engine) as connection:
-        campaign = await _open_campaign(connection, spec, moment, flags)
+        campaign = await open_campaign(connection, spec, moment, replaces=flags.replace)
         is_again = flags.is_whole and await count_imports(connection, campaign.id) > 0
     held: str | None = None
 
     async def keep_text_and_time(connection: Connection) -> None:
         """In the list's transaction, so that a launch sees either all of the old or all of the new."""
         nonlocal held
-        found = await _open_campaign(connection, spec, moment, flags)
+        found = await open_campaign(connection, spec, moment, replaces=flags.replace)
         if flags.replace:
             await add_campaign_event(connection, campaign.id, "list", f"replaced by {csv.name}", moment)
-        if not await _is_open(connection, found):
+        if not await is_open(connection, found):
             return
         await replace_spec(connection, campaign.id, spec, moment)
         await keep_media(connection, media, moment)
@@ -282,74 +276,6 @@ async def _schedule(
     if not (held and flags.times.now):
         await control.schedule(connection, name, start, now)
     return held
-
-
-async def _open_campaign(connection: Connection, spec: CampaignSpec, now: datetime, flags: Flags) -> Campaign:
-    """The campaign to load into, locked: it cannot be launched before this transaction ends."""
-    await lock_name(connection, spec.name)
-    found = await find(connection, spec.name)
-    if found is None:
-        return await create(connection, spec, now)
-    await lock_campaign(connection, found.id)
-    found = await require(connection, spec.name)
-    if not await _is_open(connection, found):
-        if not (flags.replace and spec.schedule.recurs and found.state in UNDER_WAY):
-            raise InvalidInput(
-                f"Campaign {spec.name} is {found.state.value}; a campaign that has started is not changed.",
-                hint=_instead(found),
-            )
-        _refuse_other_changes(spec, found)
-    elif await was_launched(connection, found.id):
-        _refuse_other_currency(spec, found)
-    return found
-
-
-def _refuse_other_currency(spec: CampaignSpec, found: Campaign) -> None:
-    """Raise InvalidInput if a day's or month's budget would be in another currency than what was spent of it."""
-    new, stored = spec.budget, found.spec.budget
-    if new is None or stored is None or new.currency == stored.currency:
-        return
-    if new.per_day is not None or new.per_month is not None:
-        raise InvalidInput(
-            f"{spec.name} has spent in {stored.currency}: that cannot be counted in a budget in {new.currency}.",
-            hint="Give the campaign file another name; that makes it a new campaign.",
-        )
-
-
-def _refuse_other_changes(spec: CampaignSpec, found: Campaign) -> None:
-    """Raise InvalidInput if more than the list of a campaign under way would be replaced."""
-    if spec.audience.refresh is not None:
-        raise InvalidInput(f"{spec.name} reads its list again for each run; replace the file itself.")
-    new, stored = (each.model_dump(mode="json", exclude={"audience"}) for each in (spec, found.spec))
-    changed = sorted(key for key in new if new[key] != stored[key])
-    if changed:
-        raise InvalidInput(
-            f"{spec.name} has started: only its list can be replaced, and its file differs in "
-            f"{', '.join(changed)}.",
-            hint="Undo that in the campaign file, or give it another name.",
-        )
-
-
-async def _is_open(connection: Connection, campaign: Campaign) -> bool:
-    """Whether its file and its list may still change: it has not been launched yet."""
-    if campaign.state is CampaignState.PAUSED:
-        return not await was_launched(connection, campaign.id)
-    return campaign.state in OPEN
-
-
-def _instead(campaign: Campaign) -> str:
-    """What to do instead."""
-    another = "Give the campaign file another name; that makes it a new campaign."
-    match campaign.state:
-        case CampaignState.RUNNING:
-            return f"{another} To stop this one first: drumbeat campaign pause {campaign.name}"
-        case CampaignState.PAUSED:
-            return f"{another} To end this one first: drumbeat campaign cancel {campaign.name}"
-        case _:
-            flag = start_flag(campaign.spec.schedule)
-            return (
-                f"{another} To send the same message again: drumbeat campaign clone {campaign.name} NEW{flag}"
-            )
 
 
 def _spec(path: Path, flags: Flags, now: datetime) -> tuple[CampaignSpec, list[MediaFile]]:

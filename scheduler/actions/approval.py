@@ -16,10 +16,9 @@ from storage.audience.approvals import Approval, approval_of, digest_campaign, s
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.runs.control import move_campaign, move_runs
+from storage.runs.pausing import NEEDED
 from storage.views.estimates import count_recipients
 
-NEEDED: Final = "It needs approval"
-"""Prefix of the pause reason of a campaign that waits for approval; approving it resumes it."""
 OVER: Final = (CampaignState.COMPLETED, CampaignState.CANCELLED)
 
 WorstCase = Callable[[Connection, Campaign], Awaitable[Money | None]]

@@ -21,8 +21,7 @@ from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Engine, lock_names, writing
 from storage.runs.budget_limits import OpenRun, change_campaign, change_runs, open_runs_of
 from storage.runs.campaign_events import add_campaign_event
-from storage.runs.control import resume_run
-from storage.runs.runs import OUT_OF_BUDGET
+from storage.runs.pausing import OUT_OF_BUDGET, resume_run
 from storage.sending.budgets import budget_lock, used_of
 from storage.sending.freed_room import Freed, wake
 

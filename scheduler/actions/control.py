@@ -17,14 +17,14 @@ from campaigns.figures import counted
 from campaigns.frozen import frozen
 from campaigns.states import CampaignState, JobState, RunState
 from campaigns.time.clock import Now, utc_now
-from scheduler.actions.approval import NEEDED, NO_GUARD, Guard, refuse_unapproved
+from scheduler.actions.approval import NO_GUARD, Guard, refuse_unapproved
 from storage.audience.campaigns import Campaign, require, was_launched
 from storage.database.engine import Connection, Engine, writing
 from storage.runs.breaker import forget_failures
 from storage.runs.budget_limits import open_runs_of
 from storage.runs.control import end_jobs, move_campaign, move_runs, moved_at, phones_in
 from storage.runs.history import AT_ONCE
-from storage.runs.runs import OUT_OF_BUDGET
+from storage.runs.pausing import CHECKED_ANYWAY, OF_TEMPLATES
 from storage.sending.freed_room import give_back
 from storage.sending.lanes import resume_lane
 from storage.views.overview import LanePause, paused_lanes
@@ -70,14 +70,10 @@ async def _goes_on_by_itself(connection: Connection, campaign: Campaign) -> bool
     """Whether a paused campaign sends all the same, or will without a person who resumes it."""
     if campaign.state is not C.PAUSED:
         return False
-    from scheduler.actions.template_checks import UNFIT
-    from scheduler.sending.template_pauses import CATEGORY_CHANGED, TEMPLATE_STOPPED
-
-    passing = (OUT_OF_BUDGET, NEEDED, UNFIT, TEMPLATE_STOPPED, CATEGORY_CHANGED)
     open_runs = await open_runs_of(connection, campaign.id)
     reasons = [campaign.reason, *(run.reason for run in open_runs)]
     return any(run.state is RunState.RUNNING for run in open_runs) or any(
-        (reason or "").startswith(passing) for reason in reasons
+        (reason or "").startswith(CHECKED_ANYWAY + OF_TEMPLATES) for reason in reasons
     )
 
 

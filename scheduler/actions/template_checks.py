@@ -16,11 +16,10 @@ from storage.audience.campaigns import paused_for
 from storage.audience.templates import find_list, find_templates
 from storage.database.engine import Connection
 from storage.runs.control import move_campaign, move_runs
+from storage.runs.pausing import UNFIT
 
 STALE: Final = timedelta(days=1)
 """A list older than that is no reason to refuse a campaign."""
-UNFIT: Final = "template_mismatch"
-"""How the reason of a pause begins that is due to a mismatch at a launch."""
 
 
 async def usable_templates(

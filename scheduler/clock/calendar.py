@@ -60,6 +60,9 @@ class Before:
     """When the newest of them made its last call or was over."""
 
 
+FIRST: Final = Before()
+
+
 def first_start(schedule: ScheduleSpec, now: datetime) -> datetime | None:
     """When a campaign that is loaded now starts; None: no time is given, or none is left. This second still counts."""
     if not schedule.recurs:
@@ -157,12 +160,14 @@ def take_turn(schedule: ScheduleSpec, start_at: datetime, now: datetime, before:
     return Turn(newest, tuple(missed), None if is_last else next_at)
 
 
-def coming_at(schedule: ScheduleSpec, start_at: datetime, now: datetime) -> datetime | None:
-    """The nominal time of the run that is launched next, where `start_at` is the stored one and no run is under way:
-    not of one that is missed already. None: none is left."""
+def coming_at(
+    schedule: ScheduleSpec, start_at: datetime, now: datetime, before: Before = FIRST
+) -> datetime | None:
+    """The nominal time of the run that is launched next, where `start_at` is the stored one: not of one that is missed
+    already. None: none is left."""
     if schedule.opens_at(start_at) > now:
         return start_at
-    turn = take_turn(schedule, start_at, now, Before())
+    turn = take_turn(schedule, start_at, now, before)
     return turn.run or turn.next_at
 
 

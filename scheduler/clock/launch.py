@@ -21,7 +21,8 @@ from scheduler.actions.approval import NO_GUARD, Guard, approval_problem
 from scheduler.actions.template_checks import template_problem
 from scheduler.audience.file_threads import Stopping
 from scheduler.audience.local_time import times_of_places
-from scheduler.clock.calendar import Before, Miss, occurrences, take_turn
+from scheduler.clock.calendar import Miss, occurrences, take_turn
+from scheduler.clock.coming import known_before
 from scheduler.clock.refresh import Check, Reading, no_check, read_list, reads_list
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, reading, writing
@@ -29,8 +30,8 @@ from storage.database.health import is_outage
 from storage.notify.events import Occurrence, add_event
 from storage.runs.control import move_campaign, move_runs
 from storage.runs.local_times import LocalTimes, stored_times
-from storage.runs.occurrences import count_runs, record_missed, sending_ended_at, was_launched_at
-from storage.runs.runs import DueCampaign, due_campaigns, is_sending, launch_run, lock_due, move_on
+from storage.runs.occurrences import record_missed, was_launched_at
+from storage.runs.runs import DueCampaign, due_campaigns, launch_run, lock_due, move_on
 from storage.sending.lanes import ensure_lanes
 
 logger = logging.getLogger(__name__)
@@ -135,7 +136,9 @@ async def _take_turn(
     schedule = spec.schedule
     if schedule.opens_at(campaign.start_at) > now:
         return False
-    turn = take_turn(schedule, campaign.start_at, now, await _before(connection, campaign.id, schedule, now))
+    turn = take_turn(
+        schedule, campaign.start_at, now, await known_before(connection, campaign.id, schedule, now)
+    )
     if turn.run is None and turn.next_at == campaign.start_at:
         return False
     run = turn.run
@@ -176,17 +179,6 @@ async def _leave_out(
     await record_missed(connection, campaign.id, missed, now, trouble)
     next_at = next(occurrences(schedule, campaign.start_at), None)
     await move_on(connection, campaign.id, now, launched=False, next_at=next_at)
-
-
-async def _before(connection: Connection, campaign_id: int, schedule: ScheduleSpec, now: datetime) -> Before:
-    if not schedule.recurs:
-        return Before()
-    queues = schedule.overlap == "queue"
-    return Before(
-        runs=await count_runs(connection, campaign_id),
-        sending=await is_sending(connection, campaign_id, now),
-        ended_at=await sending_ended_at(connection, campaign_id) if queues else None,
-    )
 
 
 async def start_run(

@@ -11,7 +11,7 @@ from campaigns.frozen import frozen
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import RunState
 from scheduler.audience.local_time import OwnTimes, own_times
-from scheduler.clock.calendar import coming_at
+from scheduler.clock.coming import coming_run
 from storage.audience.campaigns import Campaign
 from storage.database.engine import Connection
 from storage.runs.runs import RunRow
@@ -50,7 +50,7 @@ class NextRun:
 async def next_run(connection: Connection, campaign: Campaign, now: datetime) -> NextRun:
     """Of a draft: the one that a start now would make."""
     schedule, start_at = campaign.spec.schedule, campaign.start_at or now
-    nominal_at = coming_at(schedule, start_at, now) or start_at
+    nominal_at = await coming_run(connection, campaign.id, schedule, start_at, now) or start_at
     local = schedule.recipient_local_time
     own = await own_times(connection, campaign.id, schedule, nominal_at) if local else None
     run = RunRow(

@@ -30,7 +30,8 @@ from storage.receipts.inbox import NewNotice
 from storage.receipts.statuses import Reached
 from storage.receipts.unmatched import Reported
 from storage.receipts.user_ids import other_numbers
-from storage.runs.runs import pause_run, run_spec
+from storage.runs.pausing import pause_run
+from storage.runs.runs import run_spec
 from storage.sending.lanes import pause_lane, resume_lane
 from storage.sending.limits import expire_limits
 from storage.sending.optouts import PreferenceChange, add_preferences

@@ -17,7 +17,7 @@ import orjson
 from campaigns.spec.rules_spec import BreakerSpec
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.runs.breaker import FailingRun, failing_runs, most_frequent, worst_stretch
-from storage.runs.runs import pause_run
+from storage.runs.pausing import pause_run
 
 ADVICE: Final = "; see why in the failures of its report, then resume or cancel the campaign"
 logger = logging.getLogger(__name__)

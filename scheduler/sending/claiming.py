@@ -14,7 +14,6 @@ from scheduler.sending.plans import Plan, Plans
 from scheduler.sending.shared_rate import SharedRate
 from storage.database.engine import Connection
 from storage.receipts.same_person import one_for_each_person
-from storage.runs.retries import arrived_before
 from storage.runs.runs import RunRow
 from storage.runs.variants import Experiment, running_experiment
 from storage.sending.intents import DueJob, claim_due
@@ -57,8 +56,6 @@ async def claim_jobs(
             continue
         experiment = await _experiment_of(connection, run, plan)
         jobs = await _claim_run(connection, lane, run.id, now, most - len(claimed.phones))
-        if run.parent_id is not None and jobs:
-            jobs = await _look_for_arrivals(connection, run.parent_id, jobs)
         if plan.names_user_ids:
             jobs = await one_for_each_person(connection, lane.account.name, run.id, jobs)
         fresh = tuple(job for job in jobs if job.phone not in claimed.phones)
@@ -94,11 +91,6 @@ async def _claim_run(
     if run_id not in lane.proven:
         limit = min(limit, FEW)
     return await claim_due(connection, run_id, lane.name, now, limit) if limit > 0 else []
-
-
-async def _look_for_arrivals(connection: Connection, parent_id: int, jobs: Sequence[DueJob]) -> list[DueJob]:
-    arrived = await arrived_before(connection, parent_id, [job.phone for job in jobs])
-    return [replace(job, has_arrived=job.phone in arrived) for job in jobs]
 
 
 async def _keep_within_rate(connection: Connection, lane: Lane, rate: SharedRate, claimed: Claimed) -> None:

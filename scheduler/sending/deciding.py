@@ -21,7 +21,7 @@ from scheduler.sending.planned_calls import PlannedCall, plan_calls
 from scheduler.sending.reservations import Sending, reserve_sends
 from storage.database.engine import Connection
 from storage.receipts.same_person import SAME_PERSON
-from storage.runs.runs import OUT_OF_BUDGET, pause_run
+from storage.runs.pausing import OUT_OF_BUDGET, pause_run
 from storage.sending.freed_room import Freed
 from storage.sending.intents import Deferral, DueJob, any_sending, commit_intents, defer_or_skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
@@ -26,14 +26,12 @@ from campaigns.rules.decision import (
 )
 from campaigns.rules.forms import MARGIN
 from campaigns.rules.names import Form
-from campaigns.spec.rules_spec import BudgetSpec
 from campaigns.time.zones import find_zone
 from scheduler.sending.lanes import Lane
 from scheduler.sending.limits import Tier, tier_of
 from scheduler.sending.pacing import IN_LINE
 from scheduler.sending.plans import BudgetLine, Plan
 from storage.database.engine import Connection, lock_names
-from storage.runs.budget_limits import budgets_of_runs
 from storage.runs.runs import RunRow
 from storage.runs.variants import Experiment
 from storage.sending.budgets import LearntPrices, budget_lock, learnt_prices, used_of
@@ -282,19 +280,6 @@ async def lock_shared(
     if tier.locks != expected.locks:  # while it waited for the lock, the account's portfolio became known
         await lock_names(connection, tier.locks)
     return tier
-
-
-async def with_current_budgets(connection: Connection, claims: Sequence[Claim], now: datetime) -> list[Claim]:
-    """The claims with the budget limits as they are now: people may change those of a run. Read under the locks of
-    `lock_shared`."""
-    limited = {claim.run.id for claim in claims if claim.lines}
-    budgets = await budgets_of_runs(connection, limited)
-    return [
-        replace(claim, lines=claim.plan.budget_lines(claim.run, now, BudgetSpec.model_validate(budget)))
-        if (budget := budgets.get(claim.run.id))
-        else claim
-        for claim in claims
-    ]
 
 
 async def gather(

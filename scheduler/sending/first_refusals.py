@@ -12,7 +12,8 @@ from campaigns.outcomes import Accepted, Result
 from scheduler.sending.lanes import Lane
 from storage.database.engine import Connection
 from storage.runs.breaker import FirstResults, first_results, newest_refusal
-from storage.runs.runs import RunRow, pause_run
+from storage.runs.pausing import pause_run
+from storage.runs.runs import RunRow
 from storage.sending.intents import Intent
 
 FEW: Final = 5

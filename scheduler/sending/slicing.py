@@ -9,8 +9,9 @@ from collections.abc import Callable
 from campaigns.frozen import frozen
 from campaigns.time.clock import ticks
 from scheduler.sending.claiming import claim_jobs
+from scheduler.sending.current_claims import as_they_are_now
 from scheduler.sending.deciding import decide_claim
-from scheduler.sending.facts import gather, with_current_budgets
+from scheduler.sending.facts import gather
 from scheduler.sending.finished_calls import FinishedCalls
 from scheduler.sending.lanes import Lane
 from scheduler.sending.planned_calls import PlannedCall
@@ -56,7 +57,7 @@ async def open_slice(
         claimed = await claim_jobs(connection, lane, plans, wanted, now, idle)
         tier, freed = await settle(connection, lane, claimed.claims, finished, now)
         now = lane.now()  # it may have waited for others' locks
-        claims = await with_current_budgets(connection, claimed.claims, now)
+        claims = await as_they_are_now(connection, lane, claimed.claims, now)
         known = await gather(connection, lane, tier, claims, now)
         calls = [
             call for claim in claims for call in await decide_claim(connection, epoch, claim, known, freed)

@@ -16,7 +16,7 @@ from scheduler.sending.reservations import note_begun, settle_outcomes
 from storage.database.engine import Connection, Engine, undoable, writing
 from storage.database.health import is_refusal
 from storage.receipts.statuses import Reached, apply_unmatched, settle_locked
-from storage.runs.runs import pause_run
+from storage.runs.pausing import pause_run
 from storage.sending.freed_room import Freed, wake
 from storage.sending.intents import withdraw_intents
 from storage.sending.lanes import hold_lane, note_refusals, pause_lane

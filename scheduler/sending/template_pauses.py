@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
 
 from campaigns.frozen import frozen
 from campaigns.message.content_spec import ContentSpec
@@ -15,11 +14,8 @@ from campaigns.message.template_match import CATEGORIES, UNSENDABLE
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import RunState
 from storage.database.engine import Connection
-from storage.runs.control import resume_run
-from storage.runs.runs import RunRow, open_runs, pause_run, run_spec
-
-TEMPLATE_STOPPED: Final = "template_stopped"
-CATEGORY_CHANGED: Final = "category_changed"
+from storage.runs.pausing import CATEGORY_CHANGED, TEMPLATE_STOPPED, pause_run, resume_run
+from storage.runs.runs import RunRow, open_runs, run_spec
 
 Sends = Callable[[ContentSpec], bool]
 """Whether a message of a run is one of those in question."""

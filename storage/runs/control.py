@@ -57,37 +57,6 @@ async def move_runs(
     return done.rowcount
 
 
-async def resume_run(connection: AsyncConnection, run_id: int, reason: str, now: datetime) -> None:
-    """Resume a run if the reason of its pause begins so; and its campaign, unless another run of it is paused, or this
-    one is only a test."""
-    resumed = await connection.execute(
-        update(runs)
-        .where(
-            runs.c.id == run_id,
-            runs.c.state == RunState.PAUSED,
-            runs.c.reason.startswith(reason, autoescape=True),
-        )
-        .values(state=RunState.RUNNING, reason=None)
-        .returning(runs.c.campaign_id, runs.c.kind)
-    )
-    for campaign_id in [row.campaign_id for row in resumed.all() if row.kind != "test"]:
-        mine = update(campaigns).where(
-            campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.PAUSED
-        )
-        others = select(runs.c.reason).where(
-            runs.c.campaign_id == campaign_id, runs.c.state == RunState.PAUSED, runs.c.kind != "test"
-        )
-        other = (await connection.execute(others.limit(1))).first()
-        if other is not None:
-            await connection.execute(mine.values(reason=other.reason))
-            continue
-        moved = await connection.execute(
-            mine.values(state=CampaignState.RUNNING, reason=None, updated_at=now)
-        )
-        if moved.rowcount:
-            await note_state(connection, campaigns.c.id == campaign_id, CampaignState.RUNNING, "", now)
-
-
 def _jobs_of(name: str) -> Select[tuple[int]]:
     return (
         select(jobs.c.id)

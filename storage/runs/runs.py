@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Insert,
     Select,
-    Table,
     and_,
     bindparam,
     case,
@@ -28,18 +27,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from campaigns.frozen import frozen
-from campaigns.masking import masked
 from campaigns.notify_events import NotifyEvent
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.states import FINAL, CampaignState, JobState, RunState
 from storage.database.bulk import among
 from storage.database.vacuum import learn_growth
-from storage.notify.events import Occurrence, add_event
-from storage.runs.campaign_events import note_state
+from storage.notify.events import add_event
 from storage.runs.editions import edition_of, of_audience
 from storage.runs.first_jobs import has_any, has_due_anywhere, has_held
 from storage.runs.history import AT_ONCE, in_order, move
 from storage.runs.local_times import LocalTimes, local_times, place_of
+from storage.runs.pausing import of_run
 from storage.tables.audience import campaigns, recipients
 from storage.tables.predicates import IS_PENDING
 from storage.tables.runs import events, jobs, runs
@@ -48,8 +46,6 @@ from storage.tables.types import NOW
 WORLD: Final = timedelta(hours=26)
 """How long a time of day takes from the first clock on earth to the last."""
 TOO_LATE: Final = "too_late"
-OUT_OF_BUDGET: Final = "budget_reached"
-"""How the reason of a pause begins that a higher budget ends."""
 _LAUNCHABLE: Final = (CampaignState.SCHEDULED, CampaignState.RUNNING)
 _DUE: Final = (campaigns.c.id, campaigns.c.name, campaigns.c.spec, campaigns.c.start_at)
 
@@ -290,42 +286,6 @@ async def run_spec(connection: AsyncConnection, run_id: int) -> str:
     return str((await connection.execute(select(runs.c.spec).where(runs.c.id == run_id))).scalar_one())
 
 
-async def pause_run(connection: AsyncConnection, run_id: int, reason: str, now: datetime) -> None:
-    """Pause a running run and its campaign; the reason is shown until it is resumed. A test is paused by itself. Of a
-    run that its budget has paused, another reason takes the place: the budget is checked with each message anyway."""
-    paused = await connection.execute(
-        update(runs)
-        .where(runs.c.id == run_id, _goes_on(runs, RunState.RUNNING, RunState.PAUSED, reason))
-        .values(state=RunState.PAUSED, reason=reason)
-        .returning(runs.c.campaign_id, runs.c.kind)
-    )
-    row = paused.first()
-    if row is not None and row.kind != "test":
-        await add_event(connection, _of_run(NotifyEvent.PAUSED, run_id, row.campaign_id, reason), now)
-        moved = await connection.execute(
-            update(campaigns)
-            .where(
-                campaigns.c.id == row.campaign_id,
-                _goes_on(campaigns, CampaignState.RUNNING, CampaignState.PAUSED, reason),
-            )
-            .values(state=CampaignState.PAUSED, reason=reason, updated_at=now)
-        )
-        if moved.rowcount:
-            await note_state(connection, campaigns.c.id == row.campaign_id, CampaignState.PAUSED, reason, now)
-
-
-def _goes_on(table: Table, running: str, paused: str, reason: str) -> ColumnElement[bool]:
-    """Whether it runs, or would once its budget is raised, which `reason` is to prevent."""
-    if reason.startswith(OUT_OF_BUDGET):
-        return table.c.state == running
-    for_budget = table.c.reason.startswith(OUT_OF_BUDGET, autoescape=True)
-    return or_(table.c.state == running, and_(table.c.state == paused, for_budget))
-
-
-def _of_run(event: NotifyEvent, run_id: int, campaign_id: int, detail: str = "") -> Occurrence:
-    return Occurrence(event, f"run:{run_id}", masked(detail), campaign_id=campaign_id, run_id=run_id)
-
-
 _OVER: Final = select(runs.c.id).where(
     runs.c.state.in_([RunState.RUNNING, RunState.PAUSED]), runs.c.expires_at <= NOW
 )
@@ -386,7 +346,7 @@ async def complete_runs(connection: AsyncConnection, now: datetime) -> list[int]
         await _settle(connection, [row.campaign_id for row in rows], [CampaignState.RUNNING], now)
     for row in rows:
         if row.kind != "test":
-            await add_event(connection, _of_run(NotifyEvent.FINISHED, row.id, row.campaign_id), now)
+            await add_event(connection, of_run(NotifyEvent.FINISHED, row.id, row.campaign_id), now)
     return [row.id for row in rows]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Text, bindparam
+from sqlalchemy import Select, Text, bindparam
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import RunState
+from storage.database.bulk import as_values, by_dialect, is_among
 from storage.runs.first_jobs import has_due
 from storage.runs.runs import RUN_ROWS, RunRow, read_runs
 from storage.tables.runs import runs
@@ -21,3 +23,14 @@ _DUE: Final = RUN_ROWS.where(
 async def due_runs(connection: AsyncConnection, lane: str, now: datetime) -> list[RunRow]:
     """The running runs with a message on the lane whose time has come, highest priority first, then oldest first."""
     return await read_runs(connection, _DUE, {"of_lane": lane, "now": now})
+
+
+@by_dialect
+def _named(sqlite: bool) -> Select[Any]:
+    return RUN_ROWS.where(is_among(sqlite, runs.c.id, "run_ids"))
+
+
+async def runs_now(connection: AsyncConnection, run_ids: Collection[int]) -> dict[int, RunRow]:
+    """These runs as they are now, by their ids."""
+    found = await read_runs(connection, _named(connection), {"run_ids": as_values(connection, run_ids)})
+    return {run.id: run for run in found}

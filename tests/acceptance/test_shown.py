@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, update
 
 from app.views.campaigns.campaign_list import list_campaigns
 from app.views.campaigns.live_campaign import live_campaign
+from app.views.campaigns.overview import campaign_overview
 from app.views.campaigns.status import status
 from app.views.campaigns.today import today
 from app.views.campaigns.upcoming_runs import upcoming_runs
@@ -179,8 +180,29 @@ async def test_a_run_that_is_missed_is_not_estimated(sqlite_desk: Desk) -> None:
     desk.now = NIGHT + timedelta(hours=2)
     tomorrow = NIGHT + timedelta(days=1)
     assert ((await expected(desk))[2], (await foresee(desk)).at) == (tomorrow, tomorrow)
+    assert await shown_next(desk) == [tomorrow] * 4
     await desk.send()
     assert (await desk.why())["estimated_send_at"] == tomorrow
+
+
+async def shown_next(desk: Desk) -> list[datetime | None]:
+    """When the next run is, in the words of each view."""
+    settings = Settings("", desk.accounts)
+    async with reading(desk.engine) as connection:
+        shown = await campaign_overview(connection, settings, "spring", desk.now)
+        [line] = (await status(connection, settings, desk.now)).campaigns
+        [coming, *_] = (await upcoming_runs(connection, "spring", 2, now=lambda: desk.now)).runs
+    return [shown.next_run, line.json["next_run"], coming, (await desk.why())["next_run"]]
+
+
+async def test_a_run_that_waits_in_the_queue_is_the_next(sqlite_desk: Desk) -> None:
+    """Since the run before it is still sending, it is not missed however late it is."""
+    desk = sqlite_desk
+    await desk.store(schedule={"every": "1d", "starts_at": NIGHT, "overlap": "queue"}, **ALLOW)
+    await desk.send()
+    tomorrow = NIGHT + timedelta(days=1)
+    desk.now = tomorrow + timedelta(hours=2)
+    assert await shown_next(desk) == [tomorrow] * 4
 
 
 async def test_a_campaign_whose_runs_were_all_missed_explains_everybody(desk: Desk) -> None:

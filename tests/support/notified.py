@@ -15,7 +15,7 @@ from scheduler.clock.notifier import Notifier, NotifyPlan
 from storage.database.engine import Engine, reading, writing
 from storage.notify.deliveries import list_deliveries
 from storage.runs.control import move_runs
-from storage.runs.runs import pause_run
+from storage.runs.pausing import pause_run
 from storage.tables.runs import jobs, runs
 from tests.support.campaigns import later, spec, store_campaign
 from tests.support.receivers import WebhookServer

@@ -11,7 +11,8 @@ from typing import Final
 from app.actions.campaign_media import with_media
 from app.actions.drafts.drafts import Draft, StaleDraft, held_draft
 from app.actions.drafts.lists import BESIDE
-from app.actions.loading import OPEN, Flags, load_campaign
+from app.actions.loading import Flags, load_campaign
+from app.actions.open_campaign import OPEN
 from app.actions.scheduling import TimeFlags, start_of
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput

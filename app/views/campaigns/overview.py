@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from app.views.campaigns.upcoming_runs import next_run_of
 from app.views.messages import WAITS
 from app.wiring.settings import Settings
 from campaigns.figures import counted
@@ -47,12 +48,8 @@ class Overview:
     approval: Approval | None
     approval_needed: str | None
     """Why it needs a valid approval to start; None: none is needed, or it has one."""
-
-    @property
-    def next_run(self) -> datetime | None:
-        """When its next run starts, if a time is known."""
-        over = (CampaignState.COMPLETED, CampaignState.CANCELLED)
-        return None if self.campaign.state in over else self.campaign.start_at
+    next_run: datetime | None
+    """When its next run starts; None: none is to come, or no time is given."""
 
     @property
     def json(self) -> ShownCampaign:
@@ -93,7 +90,7 @@ class Overview:
         yield from (("waiting", _held(left)) for left in self.held)
         yield from (("waiting", text) for text in self._outside())
         if self.next_run or not self.runs:
-            yield "next run", self.next_run or "no time given"
+            yield "next run", self.next_run or ("none is left" if found.start_at else "no time given")
         yield from self._approval()
         yield "sends", f"{' or '.join(spec.content.types)} through {', '.join(spec.lanes)}"
         yield from (("variant", f"{each.name}, {each.share:g} % of the test") for each in spec.variants)
@@ -164,4 +161,5 @@ async def campaign_overview(connection: Connection, settings: Settings, name: st
         held.get(name, ()),
         await approval_of(connection, campaign.id),
         await approval_problem(connection, campaign, guard) if waits else None,
+        await next_run_of(connection, campaign, now),
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from app.views.campaigns.upcoming_runs import next_run_of
 from app.wiring.approval_guard import guard_of
 from app.wiring.settings import Settings
 from campaigns.errors import DrumbeatError
@@ -35,11 +36,13 @@ class StatusLine:
     held: Sequence[Left]
     problem: str | None
     """Why it does not start; None: nothing keeps it from that."""
+    next_run: datetime | None
+    """When its next run starts; None: none is to come, or no time is given."""
 
     @property
     def next_at(self) -> datetime | None:
         """When something happens next: its run starts, or a message is no longer held."""
-        times = [self.status.next_at, *(left.until for left in self.held if left.rule != PACING)]
+        times = [self.next_run, *(left.until for left in self.held if left.rule != PACING)]
         return min(filter(None, times), default=None)
 
     @property
@@ -63,7 +66,7 @@ class StatusLine:
             "in_doubt": found.in_doubt,
             "awaiting_receipt": found.awaiting,
             "next": self.next_at,
-            "next_run": found.next_at,
+            "next_run": self.next_run,
             "held": self.held,
             "problem": self.problem,
         }
@@ -96,13 +99,24 @@ async def status(connection: Connection, settings: Settings, now: datetime) -> S
     """Every campaign that is not over, and the newest that are."""
     held = await holds_by_campaign(connection, settings.lanes, now)
     lines = [
-        StatusLine(one, held.get(one.name, ()), await _problem(connection, settings, one))
+        StatusLine(
+            one,
+            held.get(one.name, ()),
+            await _problem(connection, settings, one),
+            await _next_run(connection, one, now),
+        )
         for one in await list_campaign_statuses(connection, ENDED)
     ]
     alive = [
         row for row in await list_workers(connection) if row.kind != "worker" and now - row.seen_at <= SILENT
     ]
     return Status(lines, await paused_lanes(connection, sorted(settings.lanes), now), len(alive))
+
+
+async def _next_run(connection: Connection, one: CampaignStatus, now: datetime) -> datetime | None:
+    if one.next_at is None or one.next_at > now:
+        return one.next_at
+    return await next_run_of(connection, await require(connection, one.name), now)
 
 
 async def _problem(connection: Connection, settings: Settings, one: CampaignStatus) -> str | None:

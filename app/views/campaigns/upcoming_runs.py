@@ -9,7 +9,8 @@ from typing import Any, Final
 from campaigns.frozen import frozen
 from campaigns.states import CampaignState
 from campaigns.time.clock import Now, utc_now
-from scheduler.clock.calendar import coming_at, occurrences
+from scheduler.clock.calendar import occurrences
+from scheduler.clock.coming import coming_run
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
 from storage.runs.occurrences import MissedRun, count_runs, list_missed
@@ -47,14 +48,19 @@ async def upcoming_runs(
     campaign = await require(connection, name)
     made = await count_runs(connection, campaign.id)
     missed = await list_missed(connection, campaign.id)
-    return UpcomingRuns(campaign, _next_runs(campaign, made, number, now()), missed[-number:])
+    next_at = await next_run_of(connection, campaign, now())
+    return UpcomingRuns(campaign, _runs_from(campaign, next_at, made, number), missed[-number:])
 
 
-def _next_runs(campaign: Campaign, made: int, number: int, now: datetime) -> list[datetime]:
-    schedule, start_at = campaign.spec.schedule, campaign.start_at
-    if start_at is None or campaign.state in ENDED:
-        return []
-    next_at = coming_at(schedule, start_at, now)
+async def next_run_of(connection: Connection, campaign: Campaign, now: datetime) -> datetime | None:
+    """The nominal time of its next run; None: none is to come, or its time is not known."""
+    if campaign.state in ENDED:
+        return None
+    return await coming_run(connection, campaign.id, campaign.spec.schedule, campaign.start_at, now)
+
+
+def _runs_from(campaign: Campaign, next_at: datetime | None, made: int, number: int) -> list[datetime]:
+    schedule = campaign.spec.schedule
     if next_at is None:
         return []
     left = number if schedule.max_runs is None else min(number, schedule.max_runs - made)

@@ -20,7 +20,7 @@ from campaigns.rules.names import WAITS_FOR_EVENT, Rule
 from campaigns.states import CampaignState, JobState, RunState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import approval_problem
-from scheduler.clock.calendar import coming_at
+from scheduler.clock.coming import coming_run
 from scheduler.clock.progress import LANE_PAUSED, NO_SENDER, OWN_TIME, PACING
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection
@@ -139,7 +139,7 @@ async def recipient_timeline(
         return await _waiting(case, row, jobs, left_out)
     if jobs:
         comes_again = row is not None and campaign.state is not CampaignState.CANCELLED
-        next_run = campaign.start_at if comes_again else None
+        next_run = await _next_run(case) if comes_again else None
         return await _launched(
             case, jobs, await row_of_job(connection, jobs[-1].id, listed), left_out, next_run
         )
@@ -293,7 +293,7 @@ async def _waiting(
         **_held(hold, prospects),
         "meaning": _meaning(hold, ended[1] if ended else None),
         "lane": name,
-        "next_run": campaign.start_at if hold else None,
+        "next_run": await _next_run(case) if hold else None,
         **_places(row, left_out),
         "timeline": sorted(timeline, key=lambda moment: moment.at),
     }
@@ -307,7 +307,8 @@ def _ended(campaign: Campaign) -> tuple[JobState, str] | None:
 
 
 async def _hold_before_launch(case: _Case, has_lane: bool) -> _Hold:
-    from scheduler.actions.template_checks import UNFIT, template_problem
+    from scheduler.actions.template_checks import template_problem
+    from storage.runs.pausing import UNFIT
 
     campaign = case.campaign
     if not has_lane:
@@ -320,9 +321,14 @@ async def _hold_before_launch(case: _Case, has_lane: bool) -> _Hold:
         return _Hold("approval", problem, stops=True)
     if problem := await template_problem(case.connection, case.spec, case.now):
         return _Hold(UNFIT, problem.removeprefix(f"{UNFIT}: "), stops=True)
-    schedule, start_at = case.spec.schedule, campaign.start_at
-    run_at = coming_at(schedule, start_at, case.now) if start_at else None
-    return _Hold("campaign_scheduled", until=schedule.opens_at(run_at) if run_at else None)
+    run_at = await _next_run(case)
+    return _Hold("campaign_scheduled", until=case.spec.schedule.opens_at(run_at) if run_at else None)
+
+
+async def _next_run(case: _Case) -> datetime | None:
+    """The nominal time of the campaign's next run."""
+    campaign = case.campaign
+    return await coming_run(case.connection, campaign.id, case.spec.schedule, campaign.start_at, case.now)
 
 
 async def _approval(case: _Case) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from scheduler.actions.control import pause
 from scheduler.actions.retrying import retry_failed
 from scheduler.clock.launch import launch_due
 from scheduler.sending import slicing
@@ -18,7 +19,8 @@ from scheduler.sending.finished_calls import FinishedCalls
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.plans import Plans
 from scheduler.sending.slicing import Slice, open_slice
-from storage.database.engine import Engine, open_engine, writing
+from storage.database.engine import Engine, lock_names, open_engine, writing
+from storage.sending.budgets import budget_lock
 from storage.sending.lanes import ensure_lanes, take_lane
 from storage.sending.windows import Opening, extend_windows, wake_waiting
 from storage.tables.runs import jobs
@@ -49,6 +51,52 @@ async def launched(engine: Engine, **tables: Any) -> None:
 
 async def slice_of(engine: Engine, lane: Lane) -> Slice:
     return await open_slice(engine, lane, 1, Plans(lane), FinishedCalls(), idle=1e9)
+
+
+async def slice_after(
+    engine: Engine, url: str, lane: Lane, campaign_id: int, change: Callable[[Engine], Awaitable[object]]
+) -> Slice:
+    """A slice that waits for the lock of the campaign's budget, until somebody else has made the change."""
+    other = open_engine(url)
+    async with writing(other) as connection:
+        await lock_names(connection, [budget_lock(campaign_id)])
+        opening = asyncio.create_task(slice_of(engine, lane))
+        await until_it_waits(engine)
+        await change(other)
+    found = await opening
+    await other.dispose()
+    return found
+
+
+async def test_a_slice_that_waited_sends_nothing_of_a_run_that_was_paused_meanwhile(
+    postgres_url: str, lane: Lane
+) -> None:
+    engine = open_engine(postgres_url)
+    await launched(engine, content={"template": TEMPLATE}, budget={"max": "5.00", "currency": "USD"})
+    await launch_due(engine, now=lambda: NOW)
+    piece = await slice_after(engine, postgres_url, lane, 1, lambda other: pause(other, "spring"))
+    assert (piece.calls, [row.state for row in await job_rows(engine)]) == ([], ["pending"])
+    await engine.dispose()
+
+
+async def test_a_slice_that_waited_sends_no_retry_of_what_has_arrived_meanwhile(
+    postgres_url: str, lane: Lane
+) -> None:
+    engine = open_engine(postgres_url)
+    await launched(engine, content={"template": TEMPLATE}, budget={"max": "5.00", "currency": "USD"})
+    await launch_due(engine, now=lambda: NOW)
+    failed = {"state": "failed", "reason": "provider_failed", "code": "131000", "updated_at": NOW}
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).values(**failed))
+    assert (await retry_failed(engine, "spring", now=lambda: NOW)).retried == 1
+
+    async def arrives(other: Engine) -> None:
+        async with writing(other) as connection:
+            await connection.execute(update(jobs).where(jobs.c.id == 1).values(state="delivered"))
+
+    assert (await slice_after(engine, postgres_url, lane, 1, arrives)).calls == []
+    assert [row.state for row in await job_rows(engine)] == ["delivered", "pending"]
+    await engine.dispose()
 
 
 async def test_who_writes_while_their_message_is_deferred_wakes_it(

@@ -19,7 +19,8 @@ from scheduler.sending.deciding import BUDGET_REACHED
 from storage.audience.campaigns import require
 from storage.database.engine import Engine, open_engine, reading, writing
 from storage.runs.control import move_campaign, move_runs
-from storage.runs.runs import complete_runs, pause_run
+from storage.runs.pausing import pause_run, resume_run
+from storage.runs.runs import complete_runs
 from storage.tables.runs import jobs, runs
 from tests.support.campaigns import later, spec, store_campaign
 from tests.support.databases import until_it_waits
@@ -133,6 +134,45 @@ async def test_what_stops_a_run_that_its_budget_has_paused_is_not_forgotten(engi
             await pause_run(connection, 1, reason, later(2))
     change = await change_budget(engine, "spring", "2.00", now=lambda: later(3))
     assert (change.resumed, change.paused) == (False, changed)
+    assert await states(engine) == ("paused", ["paused"])
+
+
+STOPPED = "template_stopped: hi en (its status is PAUSED)"
+OTHER_STOPPED = "template_stopped: bye en (its status is PAUSED)"
+CHANGED = "category_changed: hi en (it is marketing now)"
+
+
+async def test_a_run_goes_on_once_each_of_its_templates_is_back(engine: Engine) -> None:
+    await store_campaign(engine, spec(), 1)
+    await launch_due(engine, now=lambda: later(1))
+    async with writing(engine) as connection:
+        for reason in (STOPPED, OTHER_STOPPED, CHANGED, STOPPED):
+            await pause_run(connection, 1, reason, later(2))
+        campaign = await require(connection, "spring")
+        assert campaign.reason == "; ".join([STOPPED, OTHER_STOPPED, CHANGED])
+        await resume_run(connection, 1, "template_stopped: hi en ", later(3))
+        await resume_run(connection, 1, "category_changed: hi en ", later(4))
+        assert (await require(connection, "spring")).reason == OTHER_STOPPED
+    assert await states(engine) == ("paused", ["paused"])
+    async with writing(engine) as connection:
+        await resume_run(connection, 1, "template_stopped: bye en ", later(5))
+    assert await states(engine) == ("running", ["running"])
+
+
+@pytest.mark.parametrize("first", [STOPPED, "template_mismatch: no such template", "It needs approval: why."])
+async def test_what_only_a_person_may_resume_is_not_forgotten_while_something_else_pauses(
+    engine: Engine, first: str
+) -> None:
+    await store_campaign(engine, spec(), 1)
+    await launch_due(engine, now=lambda: later(1))
+    async with writing(engine) as connection:
+        await move_runs(connection, "spring", ["running"], "paused", reason=first)
+        await move_campaign(
+            connection, "spring", ["running"], CampaignState("paused"), later(2), reason=first
+        )
+        await pause_run(connection, 1, "131031: the account is locked", later(3))
+        await resume_run(connection, 1, first, later(4))
+        assert (await require(connection, "spring")).reason == "131031: the account is locked"
     assert await states(engine) == ("paused", ["paused"])
 
 

@@ -17,7 +17,8 @@ from scheduler.actions.testing import start_test
 from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import replace_spec
 from storage.database.engine import Connection, Engine, open_engine, reading, writing
-from storage.runs.runs import expire_jobs, pause_run
+from storage.runs.pausing import pause_run
+from storage.runs.runs import expire_jobs
 from storage.sending.intents import claim_due
 from storage.sending.windows import wake_waiting
 from storage.tables.audience import campaigns

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import suppress
 
+from httptools import HttpRequestParser
 from starlette.types import Receive, Scope, Send
 
 from tests.web.wire import Wire, read
+from web.protocol.connections import Connection
 from web.protocol.strict_http import MOST_WAITING
 from web.server import _listening, _server
 
@@ -254,6 +257,19 @@ async def test_where_a_request_is_split_changes_nothing() -> None:
             found[name] = await wire.answers(len(wanted))
             wire.close()
     assert found == {name: wanted for name, (_, wanted) in cases.items() if name in found}
+
+
+async def test_nothing_of_a_connection_waits_for_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        kinds = ("HTTP/2 is offered with a body", "HTTP/1.0 has no chunks", "two requests at once")
+        cases = ANSWERED | CLOSED
+        found = await all_answers({name: (cases[name][0], 1) for name in kinds})
+        assert all(found.values())
+        assert not [each for each in gc.get_objects() if type(each) in (Connection, HttpRequestParser)]
+    finally:
+        gc.enable()
 
 
 async def test_the_next_request_waits_until_the_first_is_answered() -> None:

@@ -14,7 +14,7 @@ from campaigns.states import JobState
 from scheduler.clock.launch import launch_due
 from scheduler.sending.lanes import Account
 from storage.database.engine import Connection, lock_names, open_engine, writing
-from storage.runs.runs import pause_run
+from storage.runs.pausing import pause_run
 from storage.sending.budgets import Reservation, budget_lock, reserve, used_of
 from storage.sending.contact_history import NewHistoryRow, add_to_history, release_history
 from storage.sending.intents import Deferral, claim_due, defer_or_skip
