@@ -11,6 +11,7 @@ from pydantic import Field, StrictBool, StrictInt, model_validator
 from campaigns.message.action_spec import CatalogSpec, FlowSpec, ProductSectionSpec, ProductSpec, ProductsSpec
 from campaigns.message.content import Addition, MessageType
 from campaigns.message.media_spec import AudioSpec, FileSpec, ImageSpec, MediaSpec, Url
+from campaigns.message.message_types import ALONE, INTERACTIVE, MEDIA, free_form_in, kinds_in, types_in
 from campaigns.message.part import Part, WhenMet
 
 Number = float | str
@@ -193,13 +194,6 @@ class TemplateSpec(Part):
         return data
 
 
-_MEDIA: Final = ("video", "audio", "document", "sticker")
-_ALONE: Final = ("location", "contacts", "reaction")
-_INTERACTIVE: Final = ("list", "location_request", "flow", "product", "products", "catalog")
-"""Kinds with a text and an action of their own in place of buttons."""
-KINDS: Final = ("images", "files", *_MEDIA, *_INTERACTIVE, *_ALONE)
-_NOTHING: Final = (None, False, ())
-"""What a kind holds that is not in the message; a catalog without a thumbnail is in it."""
 _UNCAPTIONED: Final = ("audio", "sticker")
 
 
@@ -261,17 +255,12 @@ class ContentSpec(Part):
     @property
     def free_form(self) -> MessageType | None:
         """The type of the free-form message for open windows; None: only the template."""
-        names = {"images": MessageType.IMAGE, "files": MessageType.FILES}
-        for kind in KINDS:
-            if getattr(self, kind) not in _NOTHING:
-                return names.get(kind) or MessageType(kind)
-        return MessageType.TEXT if self.text is not None else None
+        return free_form_in(vars(self))
 
     @property
     def types(self) -> tuple[MessageType, ...]:
         """The types that the campaign may send: its free form, its template, or both."""
-        template = MessageType.TEMPLATE if self.template else None
-        return tuple(type_ for type_ in (self.free_form, template) if type_ is not None)
+        return types_in(vars(self))
 
     @property
     def additions(self) -> dict[Addition, str]:
@@ -305,7 +294,7 @@ class ContentSpec(Part):
         """Every media file, including the template header's, and its key."""
         for name in ("images", "files"):
             yield from ((f"{name}[{place}]", part) for place, part in enumerate(getattr(self, name)))
-        yield from ((name, part) for name in _MEDIA if (part := getattr(self, name)))
+        yield from ((name, part) for name in MEDIA if (part := getattr(self, name)))
         for name, part in (self.template and self.template.header) or ():
             if isinstance(part, FileSpec):
                 yield f"template.header.{name}", part
@@ -316,17 +305,17 @@ class ContentSpec(Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        given = [kind for kind in KINDS if getattr(self, kind) not in _NOTHING]
+        given = kinds_in(vars(self))
         if len(given) > 1:
             raise ValueError(f"a message has one kind, but this one has {' and '.join(given)}")
         blank = not (self.text or "").strip()
         if not given and blank and self.template is None:
             raise ValueError('there is nothing to send; add text = "…", an image, another kind or a template')
-        if given and given[0] in _INTERACTIVE and given != ["product"] and blank:
+        if given and given[0] in INTERACTIVE and given != ["product"] and blank:
             raise ValueError(f"{'a list' if given == ['list'] else given[0]} needs its text")
-        if given and given[0] in _INTERACTIVE and self.buttons:
+        if given and given[0] in INTERACTIVE and self.buttons:
             raise ValueError(f"{given[0]} cannot have buttons of its own")
-        if given and given[0] in _ALONE and (self.text is not None or self.buttons):
+        if given and given[0] in ALONE and (self.text is not None or self.buttons):
             raise ValueError(f"{given[0]} cannot have text or buttons")
         if self.buttons and blank and not given:
             raise ValueError("buttons need a text, an image or a file")
@@ -342,14 +331,14 @@ class ContentSpec(Part):
             raise ValueError("a header needs a text; with buttons, the media file itself is the header")
         if self.header is not None and not of_flow and not self.buttons:
             raise ValueError("a header needs buttons")
-        acts = any(getattr(self, kind) not in _NOTHING for kind in _INTERACTIVE if kind != "location_request")
+        acts = any(kind in INTERACTIVE for kind in kinds_in(vars(self)) if kind != "location_request")
         if self.footer is not None and not self.buttons and not acts:
             raise ValueError("a footer needs buttons, a list, a flow, products or a catalog")
         return self
 
     @model_validator(mode="after")
     def _one_caption(self) -> Self:
-        media = [part for kind in _MEDIA if (part := getattr(self, kind)) is not None]
+        media = [part for kind in MEDIA if (part := getattr(self, kind)) is not None]
         if any(part.caption for part in (*media, *self.files)) and self.text:
             raise ValueError("the caption is given twice; keep either text or caption")
         if sum(bool(part.caption) for part in self.files) > 1:

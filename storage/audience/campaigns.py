@@ -37,6 +37,7 @@ from storage.tables.retention import purged_rejects
 from storage.tables.runs import runs
 
 if TYPE_CHECKING:
+    from campaigns.message.content import MessageType
     from campaigns.spec.campaign_spec import CampaignSpec
 
 
@@ -65,18 +66,29 @@ class Campaign:
 
     # What short commands need of the file, without the models of a whole one, which take a tenth of their time.
 
+    @cached_property
+    def file(self) -> dict[str, Any]:
+        """The campaign file as `CampaignSpec.to_json` stores it: without keys that are None."""
+        found: dict[str, Any] = orjson.loads(self.spec_json)
+        return found
+
     @property
     def lanes(self) -> tuple[str, ...]:
         """As `spec.lanes`."""
-        file = orjson.loads(self.spec_json)
-        return tuple(f"{file['provider']}/{sender}" for sender in file["senders"])
+        return tuple(f"{self.file['provider']}/{sender}" for sender in self.file["senders"])
 
     @property
     def has_templates(self) -> bool:
         """As `spec.has_templates`."""
-        file = orjson.loads(self.spec_json)
-        contents = [variant["content"] for variant in file.get("variants", ())] or [file["content"]]
-        return any("template" in content for content in contents)
+        contents = [variant["content"] for variant in self.file.get("variants", ())]
+        return any("template" in content for content in contents or [self.file["content"]])
+
+    @property
+    def types(self) -> tuple[MessageType, ...]:
+        """As `spec.content.types`."""
+        from campaigns.message.message_types import types_in
+
+        return types_in(self.file["content"])
 
 
 @frozen

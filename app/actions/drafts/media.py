@@ -17,7 +17,7 @@ from app.actions.drafts.quota import within_room
 from app.wiring.rights import act
 from app.wiring.settings import Settings
 from campaigns.errors import InvalidInput, NotFound
-from campaigns.message.content_spec import KINDS
+from campaigns.message.message_types import KINDS
 from campaigns.spec.media_files import (
     LARGEST,
     LIMITS,

@@ -84,7 +84,7 @@ class Overview:
 
     def facts(self) -> Iterator[tuple[str, Any]]:
         """Names and values, as a person reads them."""
-        found, spec = self.campaign, self.campaign.spec
+        found, file = self.campaign, self.campaign.file
         yield "state", found.state.value + (f" ({found.reason})" if found.reason else "")
         yield from (("paused sender", _lane(pause)) for pause in self.lanes)
         yield from (("waiting", _held(left)) for left in self.held)
@@ -92,13 +92,16 @@ class Overview:
         if self.next_run or not self.runs:
             yield "next run", self.next_run or ("none is left" if found.start_at else "no time given")
         yield from self._approval()
-        yield "sends", f"{' or '.join(spec.content.types)} through {', '.join(spec.lanes)}"
-        yield from (("variant", f"{each.name}, {each.share:g} % of the test") for each in spec.variants)
-        if spec.audience.refresh:
-            yield "list", f"{spec.audience.csv}, read again for each run"
-        yield "category", spec.category
-        if spec.hours:
-            yield "hours", spec.hours.text
+        yield "sends", f"{' or '.join(found.types)} through {', '.join(found.lanes)}"
+        yield from (
+            ("variant", f"{each['name']}, {each['share']:g} % of the test")
+            for each in file.get("variants", ())
+        )
+        if file["audience"].get("refresh"):
+            yield "list", f"{file['audience'].get('csv')}, read again for each run"
+        yield "category", file["category"]
+        if "hours" in file and found.spec.hours:  # the models are loaded for it alone
+            yield "hours", found.spec.hours.text
         yield from (("budget", _budget(use)) for use in self.budgets)
         yield from (
             ("changed", f"{change.at:%Y-%m-%d %H:%M:%S %Z}: {change.event}, {change.detail}")

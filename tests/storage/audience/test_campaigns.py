@@ -20,6 +20,11 @@ ONE = {"name": "a", "share": 50, "content": {"text": "Hi"}}
     [
         ({}, False),
         ({"content": BOTH}, True),
+        ({"content": {"images": [{"url": "https://host/a.png"}]}}, False),
+        ({"content": {"text": "Hi", "catalog": {}}}, False),
+        ({"content": {"text": "Hi", "location_request": True, "template": TEMPLATE}}, True),
+        ({"content": {"contacts": [{"formatted_name": "Ada"}]}}, False),
+        ({"content": {"template": TEMPLATE}}, True),
         ({"variants": [ONE, {**ONE, "name": "b", "content": {"template": TEMPLATE}}]}, True),
         ({"variants": [ONE, {**ONE, "name": "b"}], "content": BOTH}, False),
     ],
@@ -29,4 +34,5 @@ def test_lanes_and_templates_are_as_in_its_file(tables: dict[str, Any], has_temp
     stored = Campaign(1, "spring", CampaignState.DRAFT, None, file.to_json(), None, datetime.now(UTC))
     assert stored.lanes == file.lanes == ("meta/two", "meta/one")
     assert stored.has_templates == file.has_templates == has_templates
+    assert stored.types == file.content.types
     assert "spec" not in vars(stored)
