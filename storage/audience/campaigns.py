@@ -39,6 +39,7 @@ from storage.tables.runs import runs
 if TYPE_CHECKING:
     from campaigns.message.content import MessageType
     from campaigns.spec.campaign_spec import CampaignSpec
+    from campaigns.spec.schedule_spec import ScheduleSpec
 
 
 @frozen
@@ -82,6 +83,13 @@ class Campaign:
         """As `spec.has_templates`."""
         contents = [variant["content"] for variant in self.file.get("variants", ())]
         return any("template" in content for content in contents or [self.file["content"]])
+
+    @cached_property
+    def schedule(self) -> ScheduleSpec:
+        """As `spec.schedule`."""
+        from campaigns.spec.schedule_spec import ScheduleSpec
+
+        return ScheduleSpec.model_validate_json(orjson.dumps(self.file.get("schedule", {})))
 
     @property
     def types(self) -> tuple[MessageType, ...]:

@@ -30,7 +30,7 @@ class UpcomingRuns:
     @property
     def json(self) -> dict[str, Any]:
         """As `campaign next --json` prints it."""
-        schedule = self.campaign.spec.schedule
+        schedule = self.campaign.schedule
         return {
             "campaign": self.campaign.name,
             "state": self.campaign.state,
@@ -56,11 +56,11 @@ async def next_run_of(connection: Connection, campaign: Campaign, now: datetime)
     """The nominal time of its next run; None: none is to come, or its time is not known."""
     if campaign.state in ENDED:
         return None
-    return await coming_run(connection, campaign.id, campaign.spec.schedule, campaign.start_at, now)
+    return await coming_run(connection, campaign.id, campaign.schedule, campaign.start_at, now)
 
 
 def _runs_from(campaign: Campaign, next_at: datetime | None, made: int, number: int) -> list[datetime]:
-    schedule = campaign.spec.schedule
+    schedule = campaign.schedule
     if next_at is None:
         return []
     left = number if schedule.max_runs is None else min(number, schedule.max_runs - made)

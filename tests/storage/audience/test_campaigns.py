@@ -25,6 +25,8 @@ ONE = {"name": "a", "share": 50, "content": {"text": "Hi"}}
         ({"content": {"text": "Hi", "location_request": True, "template": TEMPLATE}}, True),
         ({"content": {"contacts": [{"formatted_name": "Ada"}]}}, False),
         ({"content": {"template": TEMPLATE}}, True),
+        ({"schedule": {"cron": "0 9 * * 1", "timezone": "Europe/Paris"}}, False),
+        ({"schedule": {"at": datetime(2026, 12, 24, 9, tzinfo=UTC), "expires_after": "12h"}}, False),
         ({"variants": [ONE, {**ONE, "name": "b", "content": {"template": TEMPLATE}}]}, True),
         ({"variants": [ONE, {**ONE, "name": "b"}], "content": BOTH}, False),
     ],
@@ -35,4 +37,5 @@ def test_lanes_and_templates_are_as_in_its_file(tables: dict[str, Any], has_temp
     assert stored.lanes == file.lanes == ("meta/two", "meta/one")
     assert stored.has_templates == file.has_templates == has_templates
     assert stored.types == file.content.types
+    assert stored.schedule == file.schedule
     assert "spec" not in vars(stored)
