@@ -40,7 +40,7 @@ from storage.sending.intents import Intent, claim_due, commit_intents
 from terminal.running import run_loop
 
 MILLION: Final = 1_000_000
-SIZES: Final = (10_000, 100_000, MILLION)
+SIZES: Final = (10_000, MILLION)
 LARGE: Final = 5_000_000
 SLICES: Final = 50
 SLICE: Final = 100
