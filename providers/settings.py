@@ -158,7 +158,7 @@ class AccountSettings(BaseModel):
     api_key: SecretPlace
     rate: Rate | None = None
     senders: Sequence[SenderSettings] = Field(default=[])
-    tier: Annotated[int, Field(ge=1)] | None = None
+    tier: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     """The most people whom the senders together may reach outside a window within 24 hours; a lower limit that the
     provider shows holds as well."""
     pair_gap: Duration | None = None

@@ -124,7 +124,8 @@ async def check_campaign(
     load would make."""
     moment = utc_now()
     spec, _ = await asyncio.to_thread(_spec, path, flags, moment)
-    start = start_of(spec.schedule, flags.times, moment)
+    with placed_by_message(path):
+        start = start_of(spec.schedule, flags.times, moment)
     templates = await known_templates(settings, spec)
     refuse = check_provider(settings, spec, path, templates) if settings.accounts else None
     csv = _csv_of(spec)
@@ -187,7 +188,8 @@ async def load_campaign(
     """
     moment = now()
     spec, media = await asyncio.to_thread(_spec, path, flags, moment)
-    start = start_of(spec.schedule, flags.times, moment)
+    with placed_by_message(path):
+        start = start_of(spec.schedule, flags.times, moment)
     for question in schedule_warnings(spec.schedule, start, moment):
         confirm(question)
     templates = await known_templates(settings, spec, engine, now=now)

@@ -22,7 +22,7 @@ from providers.registry import can_send, open_adapter, providers_that_send
 from providers.settings import AccountSettings
 from scheduler.audience.sendability import Refuse, refuse_unsendable_variants, user_ids_of
 
-_KEY_OF_CONTENT: Final = re.compile(r"\bcontent(?:\.\w+|\[\d+\])+")
+_KEY: Final = re.compile(r"\bcontent(?:\.\w+|\[\d+\])+|\bschedule\.\w+")
 
 
 def check_provider(
@@ -58,11 +58,11 @@ def read_user_ids(settings: Settings, spec: CampaignSpec) -> UserIds:
 
 @contextmanager
 def placed_by_message(path: Path | None) -> Iterator[None]:
-    """Adds the file and line to errors that name a key of [content]."""
+    """Adds the file and line to errors that name a key of [content] or [schedule]."""
     try:
         yield
     except SpecError as error:
-        key = _KEY_OF_CONTENT.search(str(error))
+        key = _KEY.search(str(error))
         if path is None or key is None:
             raise
         place = read_toml(path).place(loc_of(key[0]))

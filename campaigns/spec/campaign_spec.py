@@ -192,7 +192,7 @@ class PaceSpec(Part):
     jitter: SomeTime | None = Field(
         default=None, description="each gap is made longer by a random time up to this, such as 2s"
     )
-    ramp: list[Annotated[StrictInt, Field(ge=1)]] | None = Field(
+    ramp: list[Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]] | None = Field(
         default=None,
         min_length=1,
         description="most messages on a lane on the first day, the second, …; after the last there is no limit",

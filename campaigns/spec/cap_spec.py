@@ -37,7 +37,7 @@ Per = Annotated[timedelta | Calendar, BeforeValidator(_per), PlainSerializer(_wr
 class CapSpec(Part):
     """One limit on how often a person is written to, across campaigns."""
 
-    max: StrictInt = Field(ge=1, description="most messages to a person in the time")
+    max: StrictInt = Field(ge=1, le=1_000_000, description="most messages to a person in the time")
     per: Per = Field(
         description='a rolling stretch such as "7d", or the calendar "day" or "week" of their zone'
     )

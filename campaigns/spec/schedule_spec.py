@@ -99,7 +99,9 @@ class ScheduleSpec(Part):
     )
     starts_at: WrittenTime | None = Field(default=None, description="cron and every: no run before this time")
     ends_at: WrittenTime | None = Field(default=None, description="nothing is sent after this time")
-    max_runs: StrictInt | None = Field(default=None, ge=1, description="cron and every: so many runs at most")
+    max_runs: StrictInt | None = Field(
+        default=None, ge=1, le=1_000_000, description="cron and every: so many runs at most"
+    )
     expires_after: Duration | None = Field(
         default=None,
         description="how long after the time that a run was planned for a message is still worth sending, such as 12h",

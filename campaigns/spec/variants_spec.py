@@ -57,7 +57,10 @@ class WinnerSpec(Part):
         "with 100 nobody waits, and no winner is named",
     )
     minimum: StrictInt = Field(
-        default=100, ge=1, description="messages of each variant, below which it is decided as a tie is"
+        default=100,
+        ge=1,
+        le=1_000_000_000,
+        description="messages of each variant, below which it is decided as a tie is",
     )
     tie: Literal["first", "hand"] = Field(
         default="first", description="what a tie comes to: the first variant wins, or a person decides"

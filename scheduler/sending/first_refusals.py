@@ -11,7 +11,7 @@ from typing import Final
 from campaigns.outcomes import Accepted, Result
 from scheduler.sending.lanes import Lane
 from storage.database.engine import Connection
-from storage.runs.breaker import FirstResults, first_results, newest_refusal
+from storage.runs.breaker import FirstResults, accepted_lately, first_results, newest_refusal
 from storage.runs.pausing import pause_run
 from storage.runs.runs import RunRow
 from storage.sending.intents import Intent
@@ -34,10 +34,13 @@ class FirstMessages:
     async def admits(self, form: str, variant: str | None) -> bool:
         """Whether one more message of that form and variant may go now; one that may not stays as it is."""
         kind = (form, variant)
-        proven = self._lane.proven.get(self._run.id, ())
-        if kind in proven:
+        if kind in self._lane.proven.get(self._run.id, ()):
             return True
         if self._firsts is None:
+            if lately := await accepted_lately(self._connection, self._run.id):
+                self._lane.proven.setdefault(self._run.id, set()).update(lately)
+            if kind in lately:
+                return True
             self._firsts = await first_results(self._connection, self._run.id, self._now)
         first, most = self._firsts.of(kind), min(FEW, self._firsts.jobs)
         if first.accepted or self._run.is_test:

@@ -20,6 +20,8 @@ from storage.tables.lanes import lanes
 from storage.tables.runs import attempts, jobs, runs
 from storage.tables.types import NOW, Id
 
+LOOK: Final = 1_000
+"""Newest calls of a run by which a process that takes it over knows what the provider accepts."""
 HARD: Final = ("refused", MESSAGE_REFUSED, "provider_failed", "retries_exhausted")
 """Reasons of a failure that count against the run; that a person has opted out does not."""
 
@@ -99,6 +101,28 @@ _NEWEST_REFUSAL: Final = (
     .order_by(attempts.c.id.desc())
     .limit(1)
 )
+
+
+_NEWEST: Final = (
+    select(attempts.c.job_id, attempts.c.outcome)
+    .where(*_OF_RUN)
+    .order_by(attempts.c.id.desc())
+    .limit(LOOK)
+    .subquery()
+)
+_ACCEPTED_LATELY: Final = (
+    select(jobs.c.form, jobs.c.variant)
+    .join(_NEWEST, _NEWEST.c.job_id == jobs.c.id)
+    .where(_NEWEST.c.outcome == "accepted")
+    .distinct()
+)
+
+
+async def accepted_lately(connection: AsyncConnection, run_id: int) -> set[tuple[str, str | None]]:
+    """The forms and variants of which one of the run's newest LOOK calls was accepted: in a long run, all that are
+    frequent."""
+    rows = await connection.execute(_ACCEPTED_LATELY, {"of_run": run_id})
+    return {(form, variant) for form, variant in rows}
 
 
 async def first_results(connection: AsyncConnection, run_id: int, now: datetime) -> FirstResults:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.states import CampaignState, JobState, RunState
 from storage.database.bulk import among
 from storage.runs.campaign_events import note_state
-from storage.runs.history import in_order, move
+from storage.runs.history import NOT_WAITING, in_order, move
 from storage.tables.audience import campaigns
 from storage.tables.runs import jobs, runs
 
@@ -101,4 +101,6 @@ async def end_jobs(
     ids = list(await connection.scalars(in_order(mine)))  # within the UPDATE, PostgreSQL may limit twice
     guard = and_(among(connection, jobs.c.id, ids), jobs.c.state == source)
     values = {"state": target, "reason": reason, "held_by": None, "due_at": now}
+    if source is JobState.PENDING:
+        values |= dict.fromkeys(NOT_WAITING)
     return await move(connection, guard, values, "user", now, detail=detail)

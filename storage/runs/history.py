@@ -39,6 +39,9 @@ EVENT: Final[dict[str, TypeEngine[Any]]] = {
     "detail": Text(),
 }
 _STORED: Final = (*EVENT, "stored_at")
+NOT_WAITING: Final = ("held_by", "held_since", "code")
+"""What says why a pending job waits: null once it ends without a call, else the code of an earlier refusal would pass
+for the reason."""
 AT_ONCE: Final = 10_000
 """Jobs of a run that one transaction ends: with SQLite all who write wait for it, and give up after half a minute."""
 

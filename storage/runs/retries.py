@@ -33,7 +33,7 @@ from campaigns.frozen import frozen
 from campaigns.outcomes import AS_TEMPLATE
 from campaigns.states import LEFT, JobState, RunState
 from storage.database.bulk import among, table_of
-from storage.runs.history import in_order, move
+from storage.runs.history import NOT_WAITING, in_order, move
 from storage.runs.job_counts import counted_by
 from storage.tables.counts import job_counts
 from storage.tables.runs import jobs, runs
@@ -260,7 +260,7 @@ async def arrived_before(
 async def skip_arrived(connection: AsyncConnection, now: datetime) -> int:
     """End these retries; returns how many."""
     guard = and_(jobs.c.id.in_(in_order(_arrived())), jobs.c.state == JobState.PENDING.value)
-    values = {"state": JobState.SKIPPED, "reason": ALREADY_ARRIVED, "held_by": None}
+    values = {"state": JobState.SKIPPED, "reason": ALREADY_ARRIVED, **dict.fromkeys(NOT_WAITING)}
     moved = await move(connection, guard, values, "clock", now)
     if moved:
         await connection.execute(_unmark_tried_again(now))

@@ -35,7 +35,7 @@ from storage.database.vacuum import learn_growth
 from storage.notify.events import add_event
 from storage.runs.editions import edition_of, of_audience
 from storage.runs.first_jobs import has_any, has_due_anywhere, has_held
-from storage.runs.history import AT_ONCE, in_order, move
+from storage.runs.history import AT_ONCE, NOT_WAITING, in_order, move
 from storage.runs.local_times import LocalTimes, local_times, place_of
 from storage.runs.pausing import of_run
 from storage.tables.audience import campaigns, recipients
@@ -326,7 +326,9 @@ async def _end_pending(
     pending = select(jobs.c.id).where(jobs.c.run_id.in_(over), IS_PENDING).limit(AT_ONCE)
     ids = list(await connection.scalars(in_order(pending))) if over else []  # an UPDATE may limit twice
     guard = and_(among(connection, jobs.c.id, ids), IS_PENDING)
-    return await move(connection, guard, {"state": state, "reason": reason, "held_by": None}, "clock", now)
+    return await move(
+        connection, guard, {"state": state, "reason": reason, **dict.fromkeys(NOT_WAITING)}, "clock", now
+    )
 
 
 @cache

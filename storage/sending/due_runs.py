@@ -6,22 +6,29 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, Text, bindparam
+from sqlalchemy import Select, Text, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import RunState
 from storage.database.bulk import as_values, by_dialect, is_among
 from storage.runs.first_jobs import has_due
 from storage.runs.runs import RUN_ROWS, RunRow, read_runs
+from storage.tables.lanes import lanes
 from storage.tables.runs import runs
+from storage.tables.types import NOW
 
-_DUE: Final = RUN_ROWS.where(
-    runs.c.state == RunState.RUNNING.value, has_due(bindparam("of_lane", type_=Text()))
+_LANE: Final = bindparam("of_lane", type_=Text())
+_PAUSED: Final = select(lanes.c.name).where(
+    lanes.c.name == _LANE,
+    lanes.c.paused_reason.is_not(None),
+    or_(lanes.c.paused_until.is_(None), lanes.c.paused_until > NOW),
 )
+_DUE: Final = RUN_ROWS.where(runs.c.state == RunState.RUNNING.value, has_due(_LANE), ~_PAUSED.exists())
 
 
 async def due_runs(connection: AsyncConnection, lane: str, now: datetime) -> list[RunRow]:
-    """The running runs with a message on the lane whose time has come, highest priority first, then oldest first."""
+    """The running runs with a message on the lane whose time has come, highest priority first, then oldest first; none
+    while the lane is paused."""
     return await read_runs(connection, _DUE, {"of_lane": lane, "now": now})
 
 

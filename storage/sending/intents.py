@@ -39,7 +39,7 @@ from campaigns.states import JobState, RunState, sources
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later
 from storage.runs.first_jobs import has_due
-from storage.runs.history import move_later, transition
+from storage.runs.history import NOT_WAITING, move_later, transition
 from storage.tables.audience import recipients
 from storage.tables.lanes import lanes
 from storage.tables.predicates import IS_PENDING
@@ -210,7 +210,7 @@ async def defer_or_skip(connection: AsyncConnection, deferrals: Sequence[Deferra
 def _end(sqlite: bool) -> Sequence[Executable]:
     given = given_rows(sqlite, **_ENDED)
     guard = and_(jobs.c.id == given.c.job_id, IS_PENDING)
-    values = {"state": given.c.state, "reason": given.c.reason, "held_by": None, "held_since": None}
+    values = {"state": given.c.state, "reason": given.c.reason, **dict.fromkeys(NOT_WAITING)}
     return transition(sqlite, guard, values, "shift", detail=given.c.detail)
 
 

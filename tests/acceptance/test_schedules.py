@@ -141,9 +141,11 @@ def wall(moved: timedelta) -> str:
 
 def test_a_time_that_is_past_is_refused_and_only_now_sends_at_once(run: Run, folder: Path) -> None:
     (folder / "spring.toml").write_text(CAMPAIGN + ONCE.format(at=wall(timedelta(days=-28))))
+    line = len((CAMPAIGN + ONCE).splitlines())
     for arguments in (["check", "spring.toml"], ["load", "spring.toml"], ["load", "spring.toml", "--json"]):
         done = run("campaign", *arguments)
-        assert (done.code, "schedule.at: " in done.err, "was 28 days ago" in done.err) == (5, True, True)
+        place = f"spring.toml, line {line}: schedule.at: "
+        assert (done.code, place in done.err, "was 28 days ago" in done.err) == (5, True, True)
     assert run("campaign", "list", "--json").json == []
     late = run("campaign", "load", "spring.toml", "--at", wall(timedelta(hours=-3)))
     assert (late.code, "Error: --at: " in late.err, "Or use --at" in late.err) == (5, True, False)

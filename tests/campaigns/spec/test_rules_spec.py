@@ -244,6 +244,10 @@ def test_a_campaign_without_holidays_does_not_load_their_library() -> None:
     ("table", "said"),
     [
         ('[[caps]]\nmax = 0\nper = "7d"', "line 7: caps[0].max: input should be greater than or equal to 1"),
+        (
+            f'[[caps]]\nmax = {10**30}\nper = "7d"',
+            "line 7: caps[0].max: input should be less than or equal to 1000000",
+        ),
         ("[[caps]]\nmax = 2", "line 6: caps[0].per is missing."),
         ('[[caps]]\nmax = 2\nper = "monthly"', 'line 8: caps[0].per: write a period such as "7d" or "12h"'),
         (
@@ -315,6 +319,7 @@ def test_a_campaign_without_holidays_does_not_load_their_library() -> None:
         ("[holdout]\npercent = 100", "line 7: holdout.percent: input should be less than 100"),
         ("[holdout]\npercent = 0.001", "line 7: holdout.percent: a share has at most two decimal places"),
         ('[holdout]\nsalt = "a"', "line 6: holdout.percent is missing."),
+        (f"[pace]\nramp = [{10**30}]", "line 7: pace.ramp[0]: input should be less than or equal to"),
         ("[breaker]\nof_last = 5", "line 7: breaker.of_last: input should be greater than or equal to 10"),
     ],
 )

@@ -101,6 +101,7 @@ def test_leap_day_happens() -> None:
         ({"every": "367d"}, "it must be from 1m to 366d"),
         ({"every": "61.5s"}, "in whole seconds"),
         ({"every": "1d", "max_runs": 0}, "greater than or equal to 1"),
+        ({"every": "1d", "max_runs": 10**30}, "less than or equal to 1000000"),
         ({"every": "1d", "catch_up": "soon"}, 'write a duration such as "1h", or "always" or "never"'),
         ({"every": "1d", "catch_up": "30s"}, 'it must be at least "1m"'),
         ({"every": "1d", "overlap": "stop"}, "Input should be 'skip' or 'queue'"),

@@ -21,8 +21,9 @@ from scheduler.sending.plans import Plans
 from scheduler.sending.slicing import Slice, open_slice
 from storage.database.engine import Engine, lock_names, open_engine, writing
 from storage.sending.budgets import budget_lock
-from storage.sending.lanes import ensure_lanes, take_lane
+from storage.sending.lanes import ensure_lanes, pause_lane, resume_lane, take_lane
 from storage.sending.windows import Opening, extend_windows, wake_waiting
+from storage.tables.lanes import lanes
 from storage.tables.runs import jobs
 from tests.support.accounts import TEMPLATE, account_at
 from tests.support.campaigns import job_rows, spec, store_people
@@ -97,6 +98,22 @@ async def test_a_slice_that_waited_sends_no_retry_of_what_has_arrived_meanwhile(
     assert (await slice_after(engine, postgres_url, lane, 1, arrives)).calls == []
     assert [row.state for row in await job_rows(engine)] == ["delivered", "pending"]
     await engine.dispose()
+
+
+async def test_a_lane_that_is_paused_during_its_shift_sends_no_more_until_that_ends(
+    engine: Engine, lane: Lane
+) -> None:
+    """By a webhook: the provider has stopped the account, or limits the number."""
+    await launched(engine, content={"template": TEMPLATE})
+    await launch_due(engine, now=lambda: NOW)
+    for until in (None, NOW + timedelta(seconds=1)):
+        async with writing(engine) as connection:
+            await resume_lane(connection, "meta/one")
+            await pause_lane(connection, "meta/one", "131048: spam", until)
+        assert (await slice_of(engine, lane)).claimed == 0
+    async with writing(engine) as connection:
+        await connection.execute(update(lanes).values(paused_until=NOW))
+    assert len((await slice_of(engine, lane)).calls) == 1
 
 
 async def test_who_writes_while_their_message_is_deferred_wakes_it(

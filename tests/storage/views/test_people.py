@@ -13,6 +13,9 @@ from campaigns.states import JobState
 from scheduler.clock.launch import launch_due
 from storage.audience.campaigns import Campaign, require
 from storage.database.engine import Connection, Engine, is_sqlite, reading, writing
+from storage.runs.control import end_jobs
+from storage.runs.runs import expire_jobs
+from storage.sending.intents import Deferral, defer_or_skip
 from storage.tables.audience import imports, recipients, rejects
 from storage.tables.runs import attempts, events, jobs, runs
 from storage.views import people
@@ -21,6 +24,7 @@ from storage.views.people import PeoplePlace, count_people, count_states, people
 from storage.views.people_ranges import PeopleFilter
 from storage.views.rejected_rows import count_rejected, rejected_rows
 from storage.views.report_scope import ScheduledRun, scheduled_runs
+from storage.views.reports import failures
 from tests.storage.database.test_plans import statements, whole_reads
 from tests.support.campaigns import later, phone, spec, store_campaign
 from tests.support.cases import each
@@ -289,3 +293,34 @@ async def test_messages_in_doubt_with_their_last_call(world: World) -> None:
         for statement, parameters in asked:
             assert not await reads_in_order_of_ids(connection, statement, parameters), statement
             assert not await whole_reads(connection, statement, parameters), statement
+
+
+ENDS = ("opted_out", "expired", "run_cancelled")
+
+
+@pytest.mark.parametrize("reason", ENDS)
+async def test_what_ends_after_a_refusal_has_one_reason_wherever_it_is_shown(
+    engine: Engine, reason: str
+) -> None:
+    """The code of the refusal that it waited for is no reason of its end: a report would count it by the code, and a
+    list of people by the reason."""
+    await store_campaign(engine, spec(), 1)
+    await launch_due(engine)
+    async with writing(engine) as connection:
+        await connection.execute(update(jobs).values(code="131056", held_by="pair_limit"))
+        match reason:
+            case "opted_out":
+                await defer_or_skip(connection, [Deferral(1, S.SKIPPED, reason=reason)], later(9))
+            case "expired":
+                await connection.execute(update(runs).values(expires_at=later(9)))
+                await expire_jobs(connection, later(9))
+            case _:
+                await end_jobs(
+                    connection, "spring", S.PENDING, S.CANCELLED, later(9), reason=reason, detail=reason
+                )
+    world = await seen(engine)
+    async with reading(engine) as connection:
+        [failure] = await failures(connection, world.campaign)
+    shown = failure.code or failure.reason or ""
+    assert (shown, failure.reason) == (reason, reason)
+    assert await world.all(PeopleFilter(code=shown)) == await world.all(PeopleFilter(reason=reason)) != []
