@@ -155,7 +155,16 @@ async def _handled(operation: Operation, call: Call) -> Any:
 def _seen(operation: Operation, request: Request) -> Sequence[str] | None:
     """The tags of If-Match, none of them if it holds no tag; None: anything will do."""
     given = request.headers.get("if-match")
-    if given is None or operation.method == "GET":
+    if operation.method == "GET":
+        return None
+    if "if-none-match" in request.headers:
+        raise Problem(
+            400,
+            "if-match",
+            "A call that changes something does not look at If-None-Match, so it was not made.",
+            hint="Leave it out, or send the ETag that you have seen as If-Match.",
+        )
+    if given is None:
         return None
     if not operation.compares:
         raise Problem(
