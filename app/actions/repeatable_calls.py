@@ -44,6 +44,8 @@ class RepeatableCall:
     key_id: int
     idempotency_key: str
     begun_at: datetime
+    asked_at: datetime
+    """When it was asked for first."""
     now: Now
 
     @contextmanager
@@ -92,7 +94,7 @@ async def begin_call(
     async with writing(engine) as connection:
         found = await store.begin_call(connection, key_id, idempotency_key, request, moment, moment - KEPT)
         if found is None:
-            return RepeatableCall(engine, key_id, idempotency_key, moment, now)
+            return RepeatableCall(engine, key_id, idempotency_key, moment, moment, now)
         if found.request != request:
             raise OtherBody
         if found.status is not None:
@@ -100,9 +102,11 @@ async def begin_call(
         if moment - found.begun_at < ABANDONED:
             raise UnderWay
         if found.done_at is not None:
-            raise AlreadyDone(RepeatableCall(engine, key_id, idempotency_key, found.begun_at, now))
+            raise AlreadyDone(
+                RepeatableCall(engine, key_id, idempotency_key, found.begun_at, found.asked_at, now)
+            )
         if not again:
             raise NotKnown
         if not await store.take_over_call(connection, key_id, idempotency_key, found.begun_at, moment):
             raise UnderWay
-    return RepeatableCall(engine, key_id, idempotency_key, moment, now)
+    return RepeatableCall(engine, key_id, idempotency_key, moment, found.asked_at, now)

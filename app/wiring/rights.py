@@ -29,7 +29,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 LONGEST: Final = 200
 """Characters of a text that the audit keeps."""
-_SECRET: Final = ("password", "token", "secret", "text")
+_SECRET: Final = ("password", "token", "secret", "text", "evidence")
 """In the names of parameters whose values the audit never holds."""
 _NUMBER: Final = re.compile(r"\+?\d{3,}(?=\d{4}\b)")
 """A phone number but for its last digits: the audit outlives the person's data."""

@@ -225,14 +225,17 @@ class ScheduleSpec(Part):
         return {**alone, "overlap": "skip", "catch_up": catch_up, "at": start}
 
     def _instant(self, written: datetime | None) -> datetime | None:
-        if written is None or written.tzinfo is not None:
-            return written and written.astimezone(UTC)
-        if self.timezone is None:
+        if written is None:
+            return None
+        if written.tzinfo is None and self.timezone is None:
             raise ValueError(
                 f"{written.isoformat()} has no time zone; "
                 'add timezone = "Africa/Porto-Novo" or an offset such as +01:00'
             )
-        return instant_of(written, find_zone(self.timezone))
+        try:
+            return written.astimezone(UTC) if written.tzinfo else instant_of(written, self.zone)
+        except OverflowError as error:
+            raise ValueError(f"{written.isoformat()} is outside the range of valid times") from error
 
     @field_validator("timezone")
     @classmethod

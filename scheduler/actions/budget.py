@@ -18,7 +18,7 @@ from campaigns.states import CampaignState, RunState
 from campaigns.time.clock import Now, utc_now
 from storage.audience.audience import lock_campaign
 from storage.audience.campaigns import Campaign, require
-from storage.database.engine import Engine, lock_names, writing
+from storage.database.engine import Engine, lock_names, not_yet_done, writing
 from storage.runs.budget_limits import OpenRun, change_campaign, change_runs, open_runs_of
 from storage.runs.campaign_events import add_campaign_event
 from storage.runs.pausing import OUT_OF_BUDGET, resume_run
@@ -55,8 +55,9 @@ async def change_budget(
     Raises NotFound, InvalidInput where the campaign is over or has no such budget, SpecError where the amount is none.
     """
     moment = now()
-    campaign, before, after = await _store_limit(engine, name, amount, per, moment)
-    used = await _used(engine, campaign.id) if per == "run" else {}
+    with not_yet_done():
+        campaign, before, after = await _store_limit(engine, name, amount, per, moment)
+        used = await _used(engine, campaign.id) if per == "run" else {}
     async with writing(engine) as connection:
         resumed = [run.id for run, drawn in used.items() if _is_stopped_by_budget(run) and drawn < after]
         for run_id in resumed:

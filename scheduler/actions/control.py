@@ -24,7 +24,7 @@ from storage.runs.breaker import forget_failures
 from storage.runs.budget_limits import open_runs_of
 from storage.runs.control import end_jobs, move_campaign, move_runs, moved_at, phones_in
 from storage.runs.history import AT_ONCE
-from storage.runs.pausing import CHECKED_ANYWAY, OF_TEMPLATES
+from storage.runs.pausing import CHECKED_ANYWAY, OF_TEMPLATES, by_a_person
 from storage.sending.freed_room import give_back
 from storage.sending.lanes import resume_lane
 from storage.views.overview import LanePause, paused_lanes
@@ -55,6 +55,7 @@ async def schedule(connection: Connection, name: str, at: datetime, now: datetim
 async def pause(engine: Engine, name: str, reason: str = "paused by a person", *, now: Now = utc_now) -> None:
     """Send nothing more from the next slice on. What a guard had paused goes on only when it is resumed then: neither a
     raised budget nor an approval ends this pause."""
+    reason = by_a_person(reason)
     pause_runs = partial(move_runs, name=name, target=RunState.PAUSED, reason=reason)
     async with writing(engine) as connection:
         found = await require(connection, name)

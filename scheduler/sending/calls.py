@@ -144,7 +144,7 @@ class CallsUnderWay:
             results = adapter.read(reply, call)
         except Exception as error:
             return self._adapter_failed(planned, FailureKind.UNKNOWN, error)
-        await self._media.note(planned.call, results)
+        await self._media.note(call, results)
         return CallResult(results, reply.latency_ms, reply if isinstance(reply, Answer) else None)
 
     async def _exchange(self, planned: PlannedCall, request: Request) -> Reply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import field_names, frozen
@@ -33,6 +33,8 @@ class StoredAnswer:
 
     request: str
     begun_at: datetime
+    asked_at: datetime
+    """When it was asked for first: a call that was cut off may be begun again."""
     done_at: datetime | None
     """When its change was committed; None: it has changed nothing yet, or that is not noted."""
     status: int | None
@@ -105,7 +107,8 @@ async def begin_call(
     if (await connection.execute(begun.returning(api_answers.c.key_id))).first() is not None:
         return None
     a = api_answers.c
-    query = select(a.request, a.begun_at, a.done_at, a.status, a.body)
+    asked_at = func.coalesce(a.asked_at, a.begun_at, type_=a.begun_at.type)
+    query = select(a.request, a.begun_at, asked_at, a.done_at, a.status, a.body)
     row = (
         await connection.execute(query.where(a.key_id == key_id, a.idempotency_key == idempotency_key))
     ).one()
@@ -118,7 +121,9 @@ async def take_over_call(
     """Make a call without an answer anew that was begun then; whether nobody else has, and it is not done."""
     mine = _mine(key_id, idempotency_key, begun_at)
     undone = api_answers.c.done_at.is_(None)
-    taken = await connection.execute(update(api_answers).where(*mine, undone).values(begun_at=now))
+    first = func.coalesce(api_answers.c.asked_at, api_answers.c.begun_at)
+    again = update(api_answers).where(*mine, undone).values(begun_at=now, asked_at=first)
+    taken = await connection.execute(again)
     return taken.rowcount == 1
 
 

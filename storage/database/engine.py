@@ -213,6 +213,17 @@ def beside_commits(
 
 
 @contextmanager
+def not_yet_done() -> Iterator[None]:
+    """Within it, transactions have nothing of what is asked for by `beside_commits`: the change does not end with
+    them."""
+    token = _beside.set(None)
+    try:
+        yield
+    finally:
+        _beside.reset(token)
+
+
+@contextmanager
 def by_itself() -> Iterator[None]:
     """Within it, transactions have nothing of what is asked for by `ahead_of_changes` and `beside_commits`: they only
     prepare or record."""

@@ -36,6 +36,7 @@ from storage.database.compression import unpack
 from storage.database.engine import is_sqlite
 from storage.runs.history import move
 from storage.sending.erased import ERASED, ensure_key, hash_of, new_name
+from storage.tables.access import api_answers
 from storage.tables.audience import campaigns, imports, recipients, rejects
 from storage.tables.contacts import inbound, optouts, touches, user_ids, windows
 from storage.tables.lanes import unique_recipients
@@ -241,7 +242,10 @@ async def _blank(connection: AsyncConnection, traces: Traces) -> None:
     await connection.execute(delete(unmatched_reports).where(reports))
     await connection.execute(delete(windows).where(windows.c.phone == traces.phone))
     named = or_(user_ids.c.phone == traces.phone, user_ids.c.user_id == traces.phone)
-    await connection.execute(delete(user_ids).where(named))
+    ids = await connection.scalars(delete(user_ids).where(named).returning(user_ids.c.user_id))
+    for theirs in (traces.phone, traces.phone.removeprefix("+"), *ids):
+        answers = update(api_answers).where(api_answers.c.body.contains(theirs, autoescape=True))
+        await connection.execute(answers.values(body=func.replace(api_answers.c.body, theirs, GONE)))
 
 
 async def _rename(connection: AsyncConnection, traces: Traces, name: str) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from campaigns.masking import masked
 from campaigns.notify_events import NotifyEvent
 from campaigns.states import CampaignState, RunState
+from campaigns.untrusted import LONGEST_TEXT, clean
 from storage.notify.events import Occurrence, add_event
 from storage.runs.campaign_events import note_state
 from storage.tables.audience import campaigns
@@ -36,6 +37,12 @@ CHECKED_ANYWAY: Final = (OUT_OF_BUDGET, NEEDED, UNFIT)
 OF_TEMPLATES: Final = (TEMPLATE_STOPPED, CATEGORY_CHANGED)
 BETWEEN: Final = "; "
 _CAUSE: Final = re.compile(rf"{BETWEEN}(?=(?:{'|'.join(OF_TEMPLATES)}): )")
+
+
+def by_a_person(reason: str) -> str:
+    """What a person gives as the reason, so that it begins like none that ends by itself."""
+    reason = clean(reason, LONGEST_TEXT)
+    return f"by a person: {reason}" if reason.startswith(CHECKED_ANYWAY + OF_TEMPLATES) else reason
 
 
 async def pause_run(connection: AsyncConnection, run_id: int, reason: str, now: datetime) -> None:

@@ -40,7 +40,14 @@ CLOCKS_DIFFER: Final = timedelta(minutes=15)
 further apart, the opt-out applies."""
 WEBHOOK: Final = "webhook:"
 """How the source of what a provider reports begins."""
-_Last = tuple[datetime, Action]
+
+
+class _Last(NamedTuple):
+    """The entry that holds for a person and scope."""
+
+    at: datetime
+    action: Action
+    evidence: str | None
 
 
 class _Newest(NamedTuple):
@@ -125,9 +132,9 @@ async def add_by_hand(connection: AsyncConnection, entries: Sequence[LogEntry]) 
 
 def _holding(entry: LogEntry, last: _Last | None) -> LogEntry:
     """The entry as one that holds over the last one, though another clock may have run ahead."""
-    if last is None or comes_after(entry.at, entry.action, *last):
+    if last is None or comes_after(entry.at, entry.action, last.at, last.action):
         return entry
-    return replace(entry, at=last[0] + timedelta(milliseconds=1))
+    return replace(entry, at=last.at + timedelta(milliseconds=1))
 
 
 def _row(entry: LogEntry) -> dict[str, Any]:
@@ -173,27 +180,30 @@ async def _newest(connection: AsyncConnection, entries: Sequence[LogEntry]) -> d
         .limit(1)
         .scalar_subquery()
     )
-    found = select(given.c.number, type_coerce(optouts.c.at, BigInteger).label("at"), optouts.c.action)
+    millis = type_coerce(optouts.c.at, BigInteger).label("at")
+    found = select(given.c.number, millis, optouts.c.action, optouts.c.evidence)
     newest: dict[int, _Last] = {}
-    for number, millis, action in await fetch_rows(
+    for number, at, *others in await fetch_rows(
         connection, found.select_from(given.join(optouts, optouts.c.id == last))
     ):
-        at = from_millis(millis)
-        if number not in newest or comes_after(at, action, *newest[number]):
-            newest[number] = at, action
+        one, before = _Last(from_millis(at), *others), newest.get(number)
+        if before is None or comes_after(one.at, one.action, before.at, before.action):
+            newest[number] = one
     return newest
 
 
 def _append_result(change: NewPreference, last: _Last | None) -> AppendResult:
-    """An undated opt-out always counts: it arrived just now."""
+    """An undated opt-out always counts: it arrived just now. Of the same list again it is the same one."""
     if last is None:
         return AppendResult.CHANGED
     entry = change.entry
-    known = entry.action == last[1]
-    if (entry.action == "out" and not change.dated) or comes_after(entry.at, entry.action, *last):
+    known = entry.action == last.action
+    is_later = comes_after(entry.at, entry.action, last.at, last.action)
+    if (entry.action == "out" and not change.dated) or is_later:
         if not known:
             return AppendResult.CHANGED
-        return AppendResult.AGAIN if change.dated else AppendResult.KNOWN
+        is_news = change.dated or (entry.action == "out" and entry.evidence != last.evidence)
+        return AppendResult.AGAIN if is_news else AppendResult.KNOWN
     return AppendResult.KNOWN if known else AppendResult.OUTDATED
 
 

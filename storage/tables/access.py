@@ -100,6 +100,7 @@ api_answers = Table(
     Column("idempotency_key", Text, primary_key=True),
     Column("request", Text, nullable=False, comment="SHA-256 of method, path and body"),
     Column("begun_at", Instant, nullable=False),
+    Column("asked_at", Instant, comment="when it was asked for first; null: when it was begun"),
     Column("done_at", Instant, comment="when its change was committed; null: it has changed nothing yet"),
     Column("status", Integer, comment="null: the call has no answer yet"),
     Column("body", Text),

@@ -9,6 +9,7 @@ import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,7 +60,7 @@ _SOON: Final = "5"
 _KEPT: Final = 500
 """An answer of this status or above says nothing about the call: the same call is tried again."""
 
-Make = Callable[[], Awaitable[Any]]
+Make = Callable[[Call], Awaitable[Any]]
 
 
 async def answer(operation: Operation, site: Site, quota: Quota, request: Request) -> Response:
@@ -125,15 +126,16 @@ async def _answered(
     async with AsyncExitStack() as stack:
         file, body, digest = await _body(operation, request, stack)
         accept = request.headers.get("accept", "")
-        call = Call(site, request.path_params, query, body, caller, file, _seen(operation, request), accept)
+        seen = _seen(operation, request)
+        call = Call(site, request.path_params, query, body, caller, site.now(), file, seen, accept)
 
-        async def make() -> Any:
+        async def make(call: Call) -> Any:
             with acting(caller.actor):
                 return await _handled(operation, call)
 
         repeated = request.headers.get(REPEAT) if operation.repeatable else None
         if repeated is None:
-            return _response(operation, request, await make())
+            return _response(operation, request, await make(call))
         if not _IDEMPOTENCY.fullmatch(repeated):
             raise Problem(400, "idempotency-key", f"{REPEAT} has 1 to 200 printable characters of ASCII.")
         return await _once(operation, request, call, digest, repeated, number, make)
@@ -153,7 +155,16 @@ async def _handled(operation: Operation, call: Call) -> Any:
 def _seen(operation: Operation, request: Request) -> Sequence[str] | None:
     """The tags of If-Match, none of them if it holds no tag; None: anything will do."""
     given = request.headers.get("if-match")
-    if given is None or operation.method == "GET":
+    if operation.method == "GET":
+        return None
+    if "if-none-match" in request.headers:
+        raise Problem(
+            400,
+            "if-match",
+            "A call that changes something does not look at If-None-Match, so it was not made.",
+            hint="Leave it out, or send the ETag that you have seen as If-Match.",
+        )
+    if given is None:
         return None
     if not operation.compares:
         raise Problem(
@@ -200,12 +211,13 @@ async def _once(
 async def _do(
     call: Call, operation: Operation, request: Request, begun: RepeatableCall, number: str, make: Make
 ) -> Response:
+    call = replace(call, asked_at=begun.asked_at)
     try:
         if operation.again is Again.MARKED:
             with begun.marked():
-                made = await make()
+                made = await make(call)
         else:
-            made = await make()
+            made = await make(call)
         text = to_json(made)
     except (DrumbeatError, Problem) as error:
         problem = error if isinstance(error, Problem) else _problem(call.site, error)

@@ -49,7 +49,7 @@ from app.views.reports.variants import experiment_json, experiment_status
 from app.wiring.databases import snapshot
 from campaigns.errors import UsageError
 from campaigns.states import CampaignState
-from web.api.operations import Again, Body, Call, Nothing, Operation, Versioned
+from web.api.operations import Body, Call, Nothing, Operation, Versioned
 from web.api.parameters import BEFORE, LIMIT, choice, number, text
 
 NAME: Final = "/campaigns/{name}"
@@ -304,7 +304,7 @@ OPERATIONS: Final = [
     _act("resume", "Go on", Scope.SEND, _resume),
     _act("cancel", "End it for good", Scope.SEND, _cancel),
     _act("approve", "Approve it as it is now", Scope.SEND, _approve),
-    _act("budget", "Change a budget", Scope.SEND, _budget, Budget, again=Again.SAME),
+    _act("budget", "Change a budget", Scope.SEND, _budget, Budget),
     _act("resolve", "Decide about messages in doubt", Scope.SEND, _resolve, Resolve),
     _act(
         "retry-failed",

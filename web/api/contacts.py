@@ -109,7 +109,7 @@ async def _import(call: Call) -> ImportedPreferences:
         action,
         given["scope"],
         given["source"] or "import:api",
-        now=call.site.now,
+        now=lambda: call.asked_at,  # what people ask for before it is repeated is newer
     )
     first = [
         {"line": each.line, "column": each.column, "code": each.code, "reason": each.reason}

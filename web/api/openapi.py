@@ -23,7 +23,7 @@ _EVERYWHERE: Final = {
     507: "The server's disk is full",
 }
 _MEANING: Final = {
-    400: "The Idempotency-Key cannot be used",
+    400: "The Idempotency-Key cannot be used, or a condition such as If-None-Match is not looked at",
     404: "There is no such campaign, person, account or file",
     409: "A guard stops it, or the same call is under way",
     412: "It was changed after the ETag of If-Match",
@@ -222,7 +222,7 @@ def statuses(operation: Operation) -> set[int]:
     if operation.body is not None or operation.file is not None:
         found |= {413, 415}
     if operation.repeatable:
-        found |= {400, 409, 502}
-    if operation.method != "GET" and not operation.compares:
+        found |= {409, 502}
+    if operation.method != "GET":
         found.add(400)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -84,6 +85,8 @@ class Call:
     query: Mapping[str, Any]
     body: Any
     caller: Caller
+    asked_at: datetime
+    """When it was asked for; of a call that was cut off and is repeated, the first time."""
     file: Path | None = None
     """The body of an operation that takes a file."""
     seen: Sequence[str] | None = None

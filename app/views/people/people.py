@@ -81,8 +81,9 @@ class Asked:
 
     @property
     def shown(self) -> str:
-        """For people."""
-        return ", ".join(f"{name} {value}" for name, value in asdict(self).items() if value) or "everybody"
+        """Which of the people, but not for whom somebody looked."""
+        given = {**asdict(self), "search": self.search and "…"}
+        return ", ".join(f"{name} {value}" for name, value in given.items() if value) or "everybody"
 
     @property
     def rejected(self) -> bool:

@@ -109,6 +109,10 @@ def test_leap_day_happens() -> None:
             {"every": "1d", "starts_at": "2026-12-01T09:00Z", "ends_at": "2026-12-01T09:00Z"},
             "ends_at must be later than starts_at",
         ),
+        ({"at": "0001-01-01T00:00+14:00"}, "outside the range of valid times"),
+        ({"at": "9999-12-31T23:59-12:00"}, "outside the range of valid times"),
+        ({"at": "9999-12-31T23:59", "timezone": "America/New_York"}, "outside the range of valid times"),
+        ({"every": "1d", "ends_at": "9999-12-31T23:59-12:00"}, "outside the range of valid times"),
     ],
 )
 def test_a_nonsensical_schedule_is_reported(values: dict[str, Any], says: str) -> None:

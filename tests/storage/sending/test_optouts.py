@@ -120,6 +120,19 @@ async def test_each_entry_gets_its_result(engine: Engine) -> None:
     assert await result(OUT, 7, False) is AppendResult.CHANGED  # heard of now, whatever another clock says
 
 
+async def test_an_opt_out_that_is_reported_once_more_ends_opt_ins_from_before_it(engine: Engine) -> None:
+    async def added(word: StopWord, seconds: float, evidence: str, *, dated: bool) -> AppendResult:
+        async with writing(engine) as connection:
+            told = words({phone(1): evidence}, word, seconds, dated=dated)
+            return (await append_preferences(connection, told))[0]
+
+    assert await added(OUT, 1, "STOP", dated=True) is AppendResult.CHANGED
+    assert await added(OUT, 6, "old provider.csv, line 2", dated=False) is AppendResult.AGAIN
+    assert await added(OUT, 7, "old provider.csv, line 2", dated=False) is AppendResult.KNOWN
+    assert await added(BACK, 3, "consents of March", dated=True) is AppendResult.OUTDATED
+    assert await opted_out(engine) == [(phone(1), "marketing")]
+
+
 async def test_a_manual_entry_is_added_even_if_it_holds_already(engine: Engine) -> None:
     for seconds in (1, 2):
         async with writing(engine) as connection:

@@ -119,6 +119,15 @@ async def test_a_campaign_file_is_kept_and_says_what_is_wrong(world: World) -> N
         assert kind(await caller.get("/campaigns/fresh/file")) == (404, "not-found")
 
 
+async def test_a_file_that_may_only_be_created_replaces_none(world: World) -> None:
+    only_new = {**TOML, "if-none-match": "*"}
+    async with world.caller(Scope.MANAGE) as caller:
+        before = await caller.get("/campaigns/fresh/file")
+        refused = await caller.put("/campaigns/fresh/file", content=FILE + "tags = []\n", headers=only_new)
+        assert kind(refused) == (400, "if-match")
+        assert (await caller.get("/campaigns/fresh/file")).text == before.text
+
+
 async def test_the_rejected_rows_of_an_import_have_an_address(world: World) -> None:
     rows = "phone,evidence\n+447700900020,a call\n0197000000,=1+1\n"
     async with world.caller(Scope.MANAGE) as caller:
