@@ -25,8 +25,8 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    literal_column,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 from campaigns.frozen import frozen
 from campaigns.money.prices import Price
 from campaigns.states import JobState, RunState, sources
-from storage.database.bulk import as_rows, by_dialect, given_rows
+from storage.database.bulk import as_rows, as_values, by_dialect, given_rows, is_among
 from storage.database.engine import execute_later
 from storage.runs.first_jobs import has_due
 from storage.runs.history import move_later, transition
@@ -289,10 +289,10 @@ def _marks_row(intent: Intent) -> tuple[Any, ...]:
 @by_dialect
 def _take_back_attempts(sqlite: bool) -> Delete:
     given = given_rows(sqlite, **KEY)
-    theirs: Select[Any] = select(literal_column("1")).where(
-        attempts.c.job_id == given.c.job_id, attempts.c.number == given.c.number
-    )
-    return delete(attempts).where(attempts.c.ended_at.is_(None), theirs.exists())
+    theirs = tuple_(attempts.c.job_id, attempts.c.number).in_(select(given.c.job_id, given.c.number))
+    # By their jobs first: for the pairs alone, either database may read all attempts.
+    its = is_among(sqlite, attempts.c.job_id, "job_ids")
+    return delete(attempts).where(its, theirs, attempts.c.ended_at.is_(None))
 
 
 @by_dialect
@@ -313,7 +313,8 @@ async def withdraw_intents(connection: AsyncConnection, intents: Sequence[Intent
         return
     rows = [(i.job.id, i.job.attempts + 1, i.job.held_by) for i in intents]
     given = {"rows": as_rows(rows)}
-    await execute_later(connection, _take_back_attempts(connection), given)
+    job_ids = as_values(connection, [intent.job.id for intent in intents])
+    await execute_later(connection, _take_back_attempts(connection), {**given, "job_ids": job_ids})
     await move_later(connection, _take_back_jobs(connection), {**given, "now": now})
 
 
