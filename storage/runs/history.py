@@ -58,7 +58,7 @@ def _add_events(sqlite: bool) -> Insert:
 
 async def add_events(connection: AsyncConnection, rows: Iterable[dict[str, Any]], now: datetime) -> None:
     """Append to the histories of jobs that the transaction has locked; the rows are `event`'s."""
-    added = list(rows)
+    added = [[row[name] for name in EVENT] for row in rows]
     if added:
         await connection.execute(_add_events(connection), {"rows": as_rows(added), "now": now})
 

@@ -102,7 +102,7 @@ async def settle(
             void = row.void or cost is None
             if (void, spent) == (row.void, row.spent_micros):
                 continue
-            changed.append({"job_id": row.job_id, "void": void, "spent_micros": spent})
+            changed.append((row.job_id, void, spent))
             sums.add(row, _charge(row), _charge_of(row.micros, void, spent))
             if spent is not None and spent > row.micros:
                 dearer[row.job_id] = spent

@@ -142,17 +142,18 @@ async def add_to_history(
     await execute_later(connection, _reserve(connection), {"rows": rows, "at": at, "lane": lane})
 
 
-def _row(touch: NewHistoryRow) -> dict[str, Any]:
-    return {
-        "job_id": touch.job_id,
-        "phone": touch.phone,
-        "campaign_id": touch.campaign_id,
-        "category": touch.category,
-        "tags": orjson.dumps(touch.tags).decode(),
-        "counts": touch.counts,
-        "outside": touch.outside,
-        "ramp_day": touch.ramp_day,
-    }
+def _row(touch: NewHistoryRow) -> tuple[Any, ...]:
+    """The values of `_NEW`."""
+    return (
+        touch.job_id,
+        touch.phone,
+        touch.campaign_id,
+        touch.category,
+        orjson.dumps(touch.tags).decode(),
+        touch.counts,
+        touch.outside,
+        touch.ramp_day,
+    )
 
 
 @by_dialect
@@ -164,7 +165,7 @@ def _delay(sqlite: bool) -> Update:
 async def delay_history(connection: AsyncConnection, times: Sequence[tuple[int, datetime]]) -> None:
     """Calls that began later than planned: (job id, when)."""
     if times:
-        rows = [{"job_id": job_id, "at": to_millis(at)} for job_id, at in times]
+        rows = [(job_id, to_millis(at)) for job_id, at in times]
         await execute_later(connection, _delay(connection), {"rows": as_rows(rows)})
 
 

@@ -22,12 +22,11 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    false,
     func,
     insert,
     literal,
-    literal_column,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 from campaigns.frozen import frozen
 from campaigns.money.prices import Price
 from campaigns.states import JobState, RunState, sources
-from storage.database.bulk import as_rows, by_dialect, given_rows
+from storage.database.bulk import as_rows, as_values, by_dialect, given_rows, is_among
 from storage.database.engine import execute_later
 from storage.runs.first_jobs import has_due
 from storage.runs.history import NOT_WAITING, move_later, transition
@@ -48,13 +47,14 @@ from storage.tables.types import NOW, Id, to_millis
 
 KEY: Final[dict[str, TypeEngine[Any]]] = {"job_id": Id, "number": Integer()}
 _ATTEMPT: Final[dict[str, TypeEngine[Any]]] = {**KEY, "run_id": Id, "call": Text(), "content": Text()}
-_MARKED: Final[dict[str, TypeEngine[Any]]] = {
+_MARKS: Final[dict[str, TypeEngine[Any]]] = {
     "form": Text(),
     "category": Text(),
     "variant": Text(),
     "price_micros": BigInteger(),
     "price_currency": Text(),
     "card_id": Id,
+    "outside_test": Boolean(),
 }
 _HELD: Final[dict[str, TypeEngine[Any]]] = {"job_id": Id, "due_at": BigInteger(), "held_by": Text()}
 _ENDED: Final[dict[str, TypeEngine[Any]]] = {
@@ -214,30 +214,21 @@ def _end(sqlite: bool) -> Sequence[Executable]:
     return transition(sqlite, guard, values, "shift", detail=given.c.detail)
 
 
-def _held_row(deferral: Deferral) -> dict[str, Any]:
-    return {
-        "job_id": deferral.job_id,
-        "due_at": to_millis(deferral.due_at) if deferral.due_at else None,
-        "held_by": deferral.held_by,
-    }
+def _held_row(deferral: Deferral) -> tuple[Any, ...]:
+    return deferral.job_id, to_millis(deferral.due_at) if deferral.due_at else None, deferral.held_by
 
 
-def _ended_row(deferral: Deferral) -> dict[str, Any]:
-    return {
-        "job_id": deferral.job_id,
-        "state": deferral.state.value,
-        "reason": deferral.reason,
-        "detail": deferral.detail or deferral.reason,
-    }
+def _ended_row(deferral: Deferral) -> tuple[Any, ...]:
+    detail = deferral.detail or deferral.reason
+    return deferral.job_id, deferral.state.value, deferral.reason, detail
 
 
 @by_dialect
 def _mark_sending(sqlite: bool) -> Sequence[Executable]:
-    given = given_rows(sqlite, job_id=Id, **_MARKED, outside_test=Boolean())
+    given = given_rows(sqlite, job_id=Id, **_MARKS)
     may_be_sent = jobs.c.state.in_([state.value for state in sources(JobState.SENDING)])
     values = {
-        **{name: given.c[name] for name in _MARKED},
-        "outside_test": func.coalesce(given.c.outside_test, false()),
+        **{name: given.c[name] for name in _MARKS},
         **dict.fromkeys(("held_by", "held_since", "reason", "code")),
         "state": JobState.SENDING,
         "attempts": jobs.c.attempts + 1,
@@ -267,36 +258,41 @@ async def commit_intents(
         if marked != len(intents):
             raise RuntimeError(f"{len(intents) - marked} jobs of lane {lane} changed under their owner")
 
-    given = {"rows": as_rows([_intent_row(intent) for intent in intents]), "now": now}
-    await move_later(connection, _mark_sending(connection), given, check)
-    await execute_later(connection, _add_attempts(connection), {**given, "lane": lane, "epoch": epoch})
+    # Rows of their own: to take longer ones apart for every statement takes longer.
+    marks, made = as_rows(list(map(_marks_row, intents))), as_rows(list(map(_attempt_row, intents)))
+    await move_later(connection, _mark_sending(connection), {"rows": marks, "now": now}, check)
+    given = {"rows": made, "now": now, "lane": lane, "epoch": epoch}
+    await execute_later(connection, _add_attempts(connection), given)
 
 
-def _intent_row(intent: Intent) -> dict[str, Any]:
+def _attempt_row(intent: Intent) -> tuple[Any, ...]:
+    """The values of `_ATTEMPT`."""
+    job = intent.job
+    return job.id, job.attempts + 1, job.run_id, intent.call, intent.content
+
+
+def _marks_row(intent: Intent) -> tuple[Any, ...]:
+    """The job and the values of `_MARKS`."""
     price = intent.price
-    row = {
-        "job_id": intent.job.id,
-        "number": intent.job.attempts + 1,
-        "run_id": intent.job.run_id,
-        "call": intent.call,
-        "content": intent.content,
-        "form": intent.form,
-        "category": intent.category,
-        "variant": intent.variant,
-        "price_micros": price.money.micros if price else None,
-        "price_currency": price.money.currency if price else None,
-        "card_id": price.card_id if price else None,
-    }
-    return {**row, "outside_test": True} if intent.outside_test else row
+    return (
+        intent.job.id,
+        intent.form,
+        intent.category,
+        intent.variant,
+        price.money.micros if price else None,
+        price.money.currency if price else None,
+        price.card_id if price else None,
+        intent.outside_test,
+    )
 
 
 @by_dialect
 def _take_back_attempts(sqlite: bool) -> Delete:
     given = given_rows(sqlite, **KEY)
-    theirs: Select[Any] = select(literal_column("1")).where(
-        attempts.c.job_id == given.c.job_id, attempts.c.number == given.c.number
-    )
-    return delete(attempts).where(attempts.c.ended_at.is_(None), theirs.exists())
+    theirs = tuple_(attempts.c.job_id, attempts.c.number).in_(select(given.c.job_id, given.c.number))
+    # By their jobs first: for the pairs alone, either database may read all attempts.
+    its = is_among(sqlite, attempts.c.job_id, "job_ids")
+    return delete(attempts).where(its, theirs, attempts.c.ended_at.is_(None))
 
 
 @by_dialect
@@ -315,9 +311,10 @@ async def withdraw_intents(connection: AsyncConnection, intents: Sequence[Intent
     """Take back intents whose calls were never made: the jobs are pending as before, and no attempt is counted."""
     if not intents:
         return
-    rows = [{"job_id": i.job.id, "number": i.job.attempts + 1, "held_by": i.job.held_by} for i in intents]
+    rows = [(i.job.id, i.job.attempts + 1, i.job.held_by) for i in intents]
     given = {"rows": as_rows(rows)}
-    await execute_later(connection, _take_back_attempts(connection), given)
+    job_ids = as_values(connection, [intent.job.id for intent in intents])
+    await execute_later(connection, _take_back_attempts(connection), {**given, "job_ids": job_ids})
     await move_later(connection, _take_back_jobs(connection), {**given, "now": now})
 
 

@@ -19,7 +19,6 @@ from sqlalchemy import (
     Text,
     Update,
     and_,
-    false,
     func,
     or_,
     update,
@@ -28,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from campaigns.frozen import frozen
-from campaigns.outcomes import Accepted, Result, Transition
+from campaigns.outcomes import Accepted, Refused, Result, Transition
 from campaigns.states import RANK, JobState
 from storage.database.bulk import as_rows, by_dialect, given_rows
 from storage.database.engine import execute_later
@@ -53,24 +52,27 @@ _ENDED: Final[dict[str, TypeEngine[Any]]] = {
     "latency_ms": Integer(),
 }
 _ACCEPTED: Final[dict[str, TypeEngine[Any]]] = {
+    "job_id": Id,
+    "ended_at": BigInteger(),
     "state": Text(),
     "provider_message_id": Text(),
     "cost_micros": BigInteger(),
     "currency": Text(),
-    "accepted_at": BigInteger(),
     "poll_at": BigInteger(),
 }
-_MOVED: Final[dict[str, TypeEngine[Any]]] = {
-    **_ACCEPTED,
+_REFUSED: Final[dict[str, TypeEngine[Any]]] = {
+    "job_id": Id,
+    "ended_at": BigInteger(),
+    "state": Text(),
     "reason": Text(),
+    "code": Text(),
+    "detail": Text(),
     "due_at": BigInteger(),
     "held_by": Text(),
     "held_since": BigInteger(),
+    "goes_alone": Boolean(),
+    "free_refused_at": BigInteger(),
 }
-
-_STEERED: Final[dict[str, TypeEngine[Any]]] = {"goes_alone": Boolean(), "free_refused_at": BigInteger()}
-"""What no later wait may overwrite."""
-_EVENT: Final[dict[str, TypeEngine[Any]]] = {"ended_at": BigInteger(), "event_detail": Text()}
 
 
 @frozen
@@ -108,23 +110,24 @@ def _end_attempts(sqlite: bool) -> Update:
 def _accept_jobs(sqlite: bool) -> Sequence[Executable]:
     """Of an accepted message nothing else changes, since its intent has emptied the rest; SQLite writes the indexes of
     each column that is set."""
-    given = given_rows(sqlite, job_id=Id, ended_at=BigInteger(), **_ACCEPTED)
-    values = {name: given.c[name] for name in _ACCEPTED}
+    given = given_rows(sqlite, **_ACCEPTED)
+    kept = ("state", "provider_message_id", "cost_micros", "currency", "poll_at")
+    values = {name: given.c[name] for name in kept} | {"accepted_at": given.c.ended_at}
     return transition(sqlite, _is_sending(given), values, "shift", at=given.c.ended_at)
 
 
 @by_dialect
 def _move_jobs(sqlite: bool) -> Sequence[Executable]:
-    given = given_rows(sqlite, job_id=Id, job_code=Text(), **_EVENT, **_STEERED, **_MOVED)
-    values = {name: given.c[name] for name in _MOVED} | {
-        "code": given.c.job_code,
+    given = given_rows(sqlite, **_REFUSED)
+    kept = ("state", "reason", "code", "held_by", "held_since")
+    values = {name: given.c[name] for name in kept} | {
+        **dict.fromkeys(("provider_message_id", "cost_micros", "currency", "accepted_at", "poll_at")),
         "due_at": func.coalesce(given.c.due_at, jobs.c.due_at),
-        "goes_alone": or_(jobs.c.goes_alone, func.coalesce(given.c.goes_alone, false())),
+        # What no later wait may overwrite.
+        "goes_alone": or_(jobs.c.goes_alone, given.c.goes_alone),
         "free_refused_at": func.coalesce(given.c.free_refused_at, jobs.c.free_refused_at),
     }
-    return transition(
-        sqlite, _is_sending(given), values, "shift", at=given.c.ended_at, detail=given.c.event_detail
-    )
+    return transition(sqlite, _is_sending(given), values, "shift", at=given.c.ended_at, detail=given.c.detail)
 
 
 def _is_sending(given: FromClause) -> ColumnElement[bool]:
@@ -136,13 +139,19 @@ async def store_outcomes(
 ) -> None:
     """Store how calls ended: the attempts' ends, the jobs' next states, the events. `polls`: whether the provider can
     be asked for receipts."""
-    accepted = [one for one in outcomes if isinstance(one.result, Accepted)]
-    refused = [one for one in outcomes if not isinstance(one.result, Accepted)]
-    for move, ended in ((_accept_jobs, accepted), (_move_jobs, refused)):
+    accepted, refused = [], []
+    for one in outcomes:
+        if isinstance(one.result, Accepted):
+            accepted.append((_end_row(one), _accepted_row(one, one.result, polls)))
+        else:
+            refused.append((_end_row(one), _refused_row(one, one.result)))
+    for moves, ended in ((_accept_jobs(connection), accepted), (_move_jobs(connection), refused)):
         if ended:
-            given = {"rows": as_rows([_outcome_row(outcome, polls) for outcome in ended]), "now": now}
-            await execute_later(connection, _end_attempts(connection), {"rows": given["rows"]})
-            await move_later(connection, move(connection), given, partial(_warn_of_late, len(ended)))
+            # Rows of their own: to take longer ones apart for every statement takes longer.
+            ends, states = (as_rows(rows) for rows in zip(*ended, strict=True))
+            await execute_later(connection, _end_attempts(connection), {"rows": ends})
+            given = {"rows": states, "now": now}
+            await move_later(connection, moves, given, partial(_warn_of_late, len(ended)))
 
 
 def _warn_of_late(ended: int, stored: int) -> None:
@@ -153,41 +162,50 @@ def _warn_of_late(ended: int, stored: int) -> None:
         )
 
 
-def _outcome_row(outcome: Outcome, polls: bool) -> dict[str, Any]:
-    """What of it an attempt, a job and an event keep; what is left out is null."""
-    ended_at = to_millis(outcome.ended_at)
-    row = {
-        "job_id": outcome.intent.job.id,
-        "number": outcome.intent.job.attempts + 1,
-        "ended_at": ended_at,
-        "http_status": outcome.http_status,
-        "request_id": outcome.request_id,
-        "latency_ms": outcome.latency_ms,
-        "state": outcome.transition.state.value,
-    }
+def _end_row(outcome: Outcome) -> tuple[Any, ...]:
+    """The values of `KEY` and `_ENDED`."""
     result = outcome.result
-    if isinstance(result, Accepted):
-        row["outcome"] = "accepted"
-        row["provider_message_id"] = result.message_id
-        row["accepted_at"] = ended_at
-        row["poll_at"] = ended_at + _FIRST_POLL_MS if polls and outcome.transition.state in RANK else None
-        if result.cost is not None:
-            row["cost_micros"], row["currency"] = result.cost.micros, result.cost.currency
-        return row
-    row["outcome"] = result.kind.value
-    row["code"] = result.code
-    row["detail"] = result.text[:LONGEST_DETAIL]
-    row["event_detail"] = f"{result.code} {result.text}".strip()[:LONGEST_DETAIL]
-    return row | _held_row(outcome.transition, ended_at)
+    code, text = (None, None) if isinstance(result, Accepted) else (result.code, result.text[:LONGEST_DETAIL])
+    return (
+        outcome.intent.job.id,
+        outcome.intent.job.attempts + 1,
+        to_millis(outcome.ended_at),
+        "accepted" if isinstance(result, Accepted) else result.kind.value,
+        outcome.http_status,
+        code,
+        text,
+        outcome.request_id,
+        outcome.latency_ms,
+    )
 
 
-def _held_row(moved: Transition, ended_at: int) -> dict[str, Any]:
-    return {
-        "reason": moved.reason,
-        "job_code": moved.code,
-        "due_at": to_millis(moved.due_at) if moved.due_at else None,
-        "held_by": moved.held_by,
-        "held_since": ended_at if moved.held_by else None,
-        "goes_alone": moved.goes_alone,
-        "free_refused_at": ended_at if moved.free_refused else None,
-    }
+def _accepted_row(outcome: Outcome, result: Accepted, polls: bool) -> tuple[Any, ...]:
+    """The values of `_ACCEPTED`."""
+    ended_at, state = to_millis(outcome.ended_at), outcome.transition.state
+    return (
+        outcome.intent.job.id,
+        ended_at,
+        state.value,
+        result.message_id,
+        result.cost.micros if result.cost is not None else None,
+        result.cost.currency if result.cost is not None else None,
+        ended_at + _FIRST_POLL_MS if polls and state in RANK else None,
+    )
+
+
+def _refused_row(outcome: Outcome, result: Refused) -> tuple[Any, ...]:
+    """The values of `_REFUSED`."""
+    ended_at, moved = to_millis(outcome.ended_at), outcome.transition
+    return (
+        outcome.intent.job.id,
+        ended_at,
+        moved.state.value,
+        moved.reason,
+        moved.code,
+        f"{result.code} {result.text}".strip()[:LONGEST_DETAIL],
+        to_millis(moved.due_at) if moved.due_at else None,
+        moved.held_by,
+        ended_at if moved.held_by else None,
+        moved.goes_alone,
+        ended_at if moved.free_refused else None,
+    )

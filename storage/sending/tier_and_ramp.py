@@ -153,7 +153,7 @@ async def note_reached(
     people = sorted(set(phones))
     grown = {"of_account": account, "phones": as_values(connection, people), "more": len(people)}
     await execute_later(connection, _grow(connection), grown)
-    rows = as_rows([{"phone": phone} for phone in people])
+    rows = as_rows([(phone,) for phone in people])
     await execute_later(connection, _reach(connection), {"of_account": account, "rows": rows, "at": at})
 
 

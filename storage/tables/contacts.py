@@ -76,7 +76,7 @@ touches = Table(
         comment="sent outside the person's window: the account's tier counts the person",
     ),
     Column("ramp_day", Text, comment="the day of the campaign's ramp that counts it; null: it has no ramp"),
-    Index("ix_touches_phone_at", "phone", "at"),
+    Index("ix_touches_phone", "phone"),
 )
 """Capacity taken by messages that left or may have: reserved with the intent, given back on a definite failure. It
 names all that the message takes beside money, so that all of it can be given back."""

@@ -283,6 +283,22 @@ async def test_a_runner_sees_what_is_to_do_without_reading_all_messages(
     await engine.dispose()
 
 
+async def test_a_slice_reads_and_writes_no_other_messages(engine: Engine) -> None:
+    """PostgreSQL may choose how, and does while a table is small."""
+    await store_campaign(engine, spec(), 50 if engine.dialect.name == "sqlite" else 8_000)
+    await launch_due(engine, now=lambda: later(1))
+    with statements(engine) as asked:
+        async with undone(engine) as connection:
+            await send(connection)
+    assert len(asked) >= 6
+    async with undone(engine) as connection:
+        for statement, parameters in asked:
+            if is_sqlite(connection):
+                assert not await whole_reads(connection, statement, parameters), statement
+            else:
+                assert await rows_handled(connection, statement, parameters) < 500, statement
+
+
 async def test_a_slice_looks_up_its_people_not_all_of_the_account(postgres_url: str) -> None:
     """While PostgreSQL has counted nothing of a table that a campaign is filling."""
     engine, people = open_engine(postgres_url), [phone(number) for number in range(3_000)]
