@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,8 @@ def ticks() -> float:
 
 SLACK: Final = timedelta(seconds=2)
 """A difference up to this is drift and is followed at once; a larger one means that the clock was set."""
+LOOK_EVERY: Final = 0.001
+"""Seconds for which a comparison of the clocks is relied on: a call to a provider asks for the time thrice."""
 STANDS: Final = 10.0
 """Seconds for which a clock that was set must stay consistent before it is trusted."""
 
@@ -59,6 +62,8 @@ class SteadyClock:
         self._step: tuple[timedelta, float] | None = None
         """By how much the clock was set, and since when it has been consistent, by the monotonic clock."""
         self._correction: ClockCorrection | None = None
+        self._looked_at = -math.inf
+        """By the monotonic clock."""
 
     def __call__(self) -> datetime:
         ticks = self._ticks()
@@ -82,7 +87,9 @@ class SteadyClock:
         return correction
 
     def _look(self, ticks: float) -> None:
-        self.compare(self._read(), ticks)
+        if ticks - self._looked_at >= LOOK_EVERY:
+            self._looked_at = ticks
+            self.compare(self._read(), ticks)
 
     def compare(self, shown: datetime, ticks: float) -> None:
         """Compare the system clock's time with the monotonic clock's at the same moment."""

@@ -301,7 +301,7 @@ class HttpxTransport:
         if gate is not None and not await gate.open():
             raise NeverLeft(TOO_LATE, "It was too late to send it.")
         departure.at = time.perf_counter()
-        if gate is not None:
+        if gate is not None and gate.counts:
             gate.passed()
         headers = {**request.headers, **secrets}
         async with asyncio.timeout(timeout):

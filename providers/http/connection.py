@@ -22,6 +22,8 @@ MAX_BODY: Final = 8 * 1024 * 1024
 MAX_HEAD: Final = 64 * 1024
 """Bytes of an answer's headers."""
 TOO_LATE: Final = "too_late"
+_TICK: Final = 0.001
+"""Seconds; uvloop's timers count in whole ones of these, and may be up to half of one early."""
 _CONTINUE: Final = range(100, 200)
 _SWITCHED: Final = 101
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
@@ -49,6 +51,11 @@ class Gate(Protocol):
 
     async def open(self) -> bool:
         """Wait until it may be written; False: it must not be sent any more."""
+        ...
+
+    @property
+    def counts(self) -> bool:
+        """Whether it needs to know when the request left."""
         ...
 
     def passed(self) -> None:
@@ -87,6 +94,10 @@ class Connection(asyncio.Protocol):
         self.reusable = True
         self._transport: asyncio.Transport
         self._reading: _Reading | None = None
+        self._late_at = self._looks_at = 0.0
+        """When the answer under way is late, and when the timer looks whether it is; by `time.perf_counter`."""
+        self._timer: asyncio.TimerHandle | None = None
+        """Kept from one exchange to the next: to set one and to cancel it for each takes longer than a look."""
         self._loop = asyncio.get_running_loop()
 
     async def exchange(self, data: bytes, departure: Departure, timeout: float) -> RawAnswer:
@@ -102,16 +113,35 @@ class Connection(asyncio.Protocol):
         self.reusable, departure.at = False, time.perf_counter()
         reading = self._reading = _Reading(self._loop)
         self._transport.write(data)
-        if gate is not None:
+        if gate is not None and gate.counts:
             self._loop.call_soon(gate.passed)  # uvloop writes at the end of the loop's step
-        timer = self._loop.call_later(timeout, reading.fail, TimeoutError())
+        self._fail_at(departure.at + timeout)
         try:
             return await reading.answer
         finally:
-            timer.cancel()
             self._reading = None
             reading.forget_parser()
             self.reusable = reading.ended_well and not self._transport.get_write_buffer_size()
+
+    def _fail_at(self, late_at: float) -> None:
+        self._late_at = late_at
+        if self._timer is None or late_at < self._looks_at:
+            self._look_at(late_at)
+
+    def _look_at(self, moment: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._looks_at = moment
+        self._timer = self._loop.call_later(max(moment - time.perf_counter(), _TICK), self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._reading is None:
+            return
+        if time.perf_counter() < self._late_at:
+            self._look_at(self._late_at)
+        else:
+            self._reading.fail(TimeoutError())
 
     @property
     def is_open(self) -> bool:
@@ -139,6 +169,8 @@ class Connection(asyncio.Protocol):
             self._reading.end()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._reading is not None:
             self._reading.lose(exc)
 

@@ -148,12 +148,16 @@ class CallsUnderWay:
         return CallResult(results, reply.latency_ms, reply if isinstance(reply, Answer) else None)
 
     async def _exchange(self, planned: PlannedCall, request: Request) -> Reply:
-        async with self._lane.account.call():
-            return await self._lane.http.exchange(request, self.gate(planned))
+        account = self._lane.account
+        await account.begin_call()
+        try:
+            return await account.http.exchange(request, self.gate(planned))
+        finally:
+            account.end_call()
 
-    def gate(self, planned: PlannedCall) -> CallGate:
+    def gate(self, planned: PlannedCall) -> ExitGate:
         """What decides when, and whether, the call's request is written."""
-        return CallGate(self, self._lane.pacer.gate(planned.run_id, len(planned.intents)))
+        return self._lane.pacer.gate(planned.run_id, len(planned.intents), self.leaves_now)
 
     def leaves_now(self) -> bool:
         """Whether a call whose turn has come may be written: the lane may have stopped meanwhile."""
@@ -186,22 +190,6 @@ class CallsUnderWay:
         lane.observe(CallEnded(lane.account.name, lane.name, result.results, result.latency_ms))
         for one in result.results if len(result.results) == 1 else set(result.results):
             self._health.note(planned.run_id, one)
-
-
-class CallGate:
-    """Lets a call's request be written when the limits allow, unless the lane stopped meanwhile."""
-
-    __slots__ = ("_calls", "_exit")
-
-    def __init__(self, calls: CallsUnderWay, exit_: ExitGate) -> None:
-        self._calls = calls
-        self._exit = exit_
-
-    async def open(self) -> bool:
-        return await self._exit.open() and self._calls.leaves_now()
-
-    def passed(self) -> None:
-        self._exit.passed()
 
 
 def _refused(planned: PlannedCall, refused: Refused) -> CallResult:

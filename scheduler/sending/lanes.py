@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -63,7 +63,8 @@ class Account:
     """Of each kind of what is read from it, how that goes."""
     under_way: int = 0
     """Calls begun and not ended, by all its lanes in this process."""
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS))
+    _waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+    """Calls that wait to be begun, in the order in which they came."""
 
     @property
     def pair_gap(self) -> timedelta:
@@ -77,35 +78,33 @@ class Account:
         and an (n + 1)th stays free for another lane: calls that hang do not make other lanes wait."""
         return max(1, CALLS - self.under_way)
 
-    def call(self) -> CallSlot:
-        """Wait for a slot for one call: even one call per lane may be too many."""
-        return CallSlot(self)
+    async def begin_call(self) -> None:
+        """Wait for a place for one call: even one call per lane may be too many."""
+        if self.under_way < CALLS:
+            self.under_way += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it was given a place
+                self.end_call()
+            raise
+
+    def end_call(self) -> None:
+        """Give its place to who has waited longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.under_way -= 1
 
     @property
     def trusted_for(self) -> float:
         """Seconds until a sender is asked about again: that must not eat up an account that may seldom call."""
         return max(TRUSTED, 20 * len(self.settings.senders) / self.limit.per_second if self.limit else 0.0)
-
-
-class CallSlot:
-    """One of an account's calls under way."""
-
-    __slots__ = ("_account",)
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-
-    async def __aenter__(self) -> None:
-        self._account.under_way += 1
-        try:
-            await self._account.places.acquire()
-        except BaseException:
-            self._account.under_way -= 1
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._account.places.release()
-        self._account.under_way -= 1
 
 
 @dataclass(slots=True)

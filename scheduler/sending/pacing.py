@@ -12,7 +12,7 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol, TypeVar
@@ -315,9 +315,11 @@ class Pacer:
             self.slots.take()
         return True
 
-    def gate(self, run_id: int, recipients: int = 1) -> ExitGate:
+    def gate(
+        self, run_id: int, recipients: int = 1, may_leave: Callable[[], bool] = lambda: True
+    ) -> ExitGate:
         """What a request that has had its turns waits at when it is written."""
-        return ExitGate(self._run(run_id), recipients)
+        return ExitGate(self._run(run_id), recipients, may_leave)
 
     def _line_moves_in(self, run_id: int) -> float:
         """Seconds until a call of the run leaves, where as many as a slice holds wait to: no more are started."""
@@ -330,20 +332,27 @@ class Pacer:
 
 
 class ExitGate:
-    """Holds a request back until all its limits let it leave, in the order of arrival. The next one's wait begins when
-    this one has been written."""
+    """Holds a request back until all its limits let it leave, in the order of arrival, and asks then whether it still
+    may. The next one's wait begins when this one has been written."""
 
-    __slots__ = ("_exits", "_recipients", "_run")
+    __slots__ = ("_exits", "_may_leave", "_recipients", "_run")
 
-    def __init__(self, run: _Run, recipients: int) -> None:
+    def __init__(self, run: _Run, recipients: int, may_leave: Callable[[], bool]) -> None:
         self._run = run
         self._exits = run.exits
         self._recipients = recipients
+        self._may_leave = may_leave
+
+    @property
+    def counts(self) -> bool:
+        return bool(self._exits)
 
     async def open(self) -> bool:
-        """Wait, then take its room; always True."""
-        if not self._exits:
-            return True
+        if self._exits:
+            await self._take_room()
+        return self._may_leave()
+
+    async def _take_room(self) -> None:
         run = self._run
         run.waiting += 1
         try:
@@ -354,7 +363,6 @@ class ExitGate:
                     bucket.take(self._recipients)
         finally:
             run.waiting -= 1
-        return True
 
     def passed(self) -> None:
         """Count the next one's wait from now."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
+import weakref
 import zlib
 from dataclasses import dataclass
 from itertools import pairwise
@@ -189,3 +191,26 @@ async def test_the_pieces_in_which_it_comes_change_nothing(
     places = sorted({0, *(min(cut, len(data)) for cut in cuts), len(data)})
     pieces = [data[start:end] for start, end in pairwise(places)]
     assert await verdict(pieces, error=error) == await verdict([data], error=error)
+
+
+async def test_a_request_with_less_time_than_the_one_before_is_late_when_its_own_is_over() -> None:
+    connection = Connection()
+    connection.connection_made(FakeTransport())
+    asyncio.get_running_loop().call_soon(connection.data_received, OK)
+    await connection.exchange(b"", Departure(), 60)
+    shorter = asyncio.create_task(connection.exchange(b"", Departure(), 0.01))
+    await asyncio.wait({shorter}, timeout=5)
+    assert shorter.done()
+    assert isinstance(shorter.exception(), TimeoutError)
+
+
+async def test_a_lost_connection_is_held_by_no_timer() -> None:
+    connection = Connection()
+    connection.connection_made(FakeTransport())
+    asyncio.get_running_loop().call_soon(connection.data_received, OK)
+    await connection.exchange(b"", Departure(), 60)
+    connection.connection_lost(None)
+    left = weakref.ref(connection)
+    del connection
+    gc.collect()
+    assert left() is None

@@ -37,6 +37,7 @@ class Opens:
 
     after: float = 0.0
     may_go: bool = True
+    counts: bool = True
     has_passed: bool = False
 
     async def open(self) -> bool:
@@ -71,6 +72,12 @@ async def test_on_a_kept_connection_and_the_next_request_is_not_harmed(server: R
     assert (server.connections, server.begun) == (1, 1)
     assert isinstance(await post(http, may_go=True), Answer)
     assert server.begun == 2
+
+
+async def test_a_gate_that_counts_nothing_is_not_told_when_a_request_has_left(http: Http) -> None:
+    gate = Opens(counts=False)
+    assert isinstance(await http.exchange(http.request("POST", "/messages", body={}), gate), Answer)
+    assert not gate.has_passed
 
 
 async def test_the_provider_has_its_whole_time_to_answer_however_long_a_request_waits_to_leave(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns.time.clock import STANDS, ClockCorrection, SteadyClock, ticks
+from campaigns.time.clock import LOOK_EVERY, STANDS, ClockCorrection, SteadyClock, ticks
 from scheduler.engines.shared_clock import SharedClock
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -60,6 +60,14 @@ def test_a_consistent_clock_is_trusted(machine: Machine, hours: int) -> None:
     machine.after(0)
     assert machine.after(STANDS) == machine.shown
     assert machine.clock.settled
+
+
+def test_a_clock_that_is_set_is_noticed_within_a_millisecond(machine: Machine) -> None:
+    machine.after(1)
+    machine.set(timedelta(hours=1))
+    machine.after(LOOK_EVERY)
+    assert LOOK_EVERY <= 0.001
+    assert not machine.clock.settled
 
 
 def test_each_further_step_must_be_consistent_again(machine: Machine) -> None:
