@@ -1,7 +1,7 @@
 """What is updated right after it was written stays where it is: the contact history is found by number alone, as the
 time changes once its call has begun; and PostgreSQL leaves room on the pages of attempts and of the history for the
 updated row, which then needs no new entries in their indexes. Nothing that is there is written anew but the history's
-index: for each million of it about a second."""
+index."""
 
 from __future__ import annotations
 
