@@ -13,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from campaigns.errors import Stopped
 from storage.database.engine import database_file, is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables.origin import origin
 
 MARK: Final = "user_version"
@@ -99,5 +100,6 @@ async def _noted(connection: AsyncConnection) -> dict[str, Any] | None:
 
 
 async def _note(connection: AsyncConnection, here: dict[str, Any]) -> None:
-    await connection.execute(delete(origin))
-    await connection.execute(insert(origin).values(id=1, place=json.dumps(here)))
+    """Also where another process that starts at the same time does."""
+    note = upsert_into(is_sqlite(connection), origin).values(id=1, place=json.dumps(here))
+    await connection.execute(note.on_conflict_do_update(index_elements=["id"], set_={"place": note.excluded.place}))

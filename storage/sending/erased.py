@@ -14,9 +14,11 @@ from secrets import token_bytes, token_hex
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.database.engine import is_sqlite
+from storage.database.upserts import upsert_into
 from storage.tables.contacts import pseudonym_keys
 
 ERASED: Final = "erased:"
@@ -42,9 +44,9 @@ async def hashes_of(connection: AsyncConnection, phones: Iterable[str]) -> dict[
 
 async def ensure_key(connection: AsyncConnection) -> bytes:
     """The database's key; a database that was filled without its migrations gets one now."""
-    if (key := await _key(connection)) is None:
-        key = token_bytes(32)
-        await connection.execute(insert(pseudonym_keys).values(name=KEY, key=key))
+    while (key := await _key(connection)) is None:
+        made = upsert_into(is_sqlite(connection), pseudonym_keys).values(name=KEY, key=token_bytes(32))
+        await connection.execute(made.on_conflict_do_nothing())
     return key
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ from storage.database.schema import upgrade
 from tests.support.databases import fresh_database
 
 MADE = datetime(2026, 11, 29, 16, 0, 30, tzinfo=UTC)
+WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 
 @asynccontextmanager
@@ -52,6 +54,20 @@ async def test_the_original_runs_again_and_again(engine: Engine) -> None:
     assert await problem(engine) is None
     await accept(engine)
     await run_on(engine)
+
+
+async def test_two_processes_start_at_once_on_a_new_database(postgres_url: str) -> None:
+    engine = open_engine(postgres_url)
+    await upgrade(engine)
+    async with writing(engine) as first:
+        await refuse_copy(first, engine)
+        second = asyncio.create_task(run_on(engine))
+        async with reading(engine) as looking, asyncio.timeout(20):
+            while not await looking.scalar(WAITING):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    await second
+    assert await problem(engine) is None
+    await engine.dispose()
 
 
 async def test_a_backup_asks_before_it_sends(sqlite_engine: Engine, tmp_path: Path) -> None:
