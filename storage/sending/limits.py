@@ -119,7 +119,8 @@ async def store_limits(
 ) -> None:
     """Store what the account's lanes showed when they were asked, in place of what was known of the account, but for
     a portfolio that they do not show now; people who were counted for the account alone count for its portfolio from
-    now on."""
+    now on. Others that store them wait until this transaction ends."""
+    await lock_names(connection, [f"limits {account}"])
     before = (await pools_of(connection, [account]))[account]
     fresh = await _changed_since(connection, account, asked_at)
     known = await find_limits(connection, [account])

@@ -39,6 +39,7 @@ from scheduler.sending.limits import (
     tier_of,
 )
 from storage.database.engine import Engine, lock_names, open_engine, reading, writing
+from storage.database.schema import upgrade
 from storage.sending.limits import find_limits, store_limits, tier_lock
 from storage.tables.lanes import unique_recipients
 from tests.acceptance.conftest import InMemory
@@ -257,6 +258,26 @@ async def test_a_portfolio_that_becomes_known_while_a_slice_waits_for_the_tier(
         await store_limits(connection, "shop", {"shop/one": shown}, NOON)
     assert await beginning == ("portfolio 12", 2)
     await close_lanes(lanes)
+    await engine.dispose()
+
+
+async def test_two_processes_store_the_limits_of_a_new_account_at_once(postgres_url: str) -> None:
+    engine, shown = open_engine(postgres_url), asdict(NumberLimits(5, None))
+    await upgrade(engine)
+
+    async def store() -> None:
+        async with writing(engine) as connection:
+            await store_limits(connection, "shop", {"shop/one": shown}, NOON)
+
+    async with writing(engine) as first, reading(engine) as looking:
+        await store_limits(first, "shop", {"shop/one": shown}, NOON)
+        second = asyncio.create_task(store())
+        async with asyncio.timeout(20):
+            while not await looking.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    await second
+    async with reading(engine) as connection:
+        assert [each.lane for each in await find_limits(connection, ["shop"])] == ["shop/one"]
     await engine.dispose()
 
 
