@@ -34,7 +34,7 @@ from web.pages.guard import LIVE, SESSION
 from web.server import serving
 
 ROUNDS: Final = 3
-SENT: Final = 10_000
+SENT: Final = 20_000
 RATE: Final = "1000/s"
 """The highest throughput that a WhatsApp number gets: its sender is saturated."""
 VIEWERS: Final = 20
