@@ -102,4 +102,6 @@ async def _noted(connection: AsyncConnection) -> dict[str, Any] | None:
 async def _note(connection: AsyncConnection, here: dict[str, Any]) -> None:
     """Also where another process that starts at the same time does."""
     note = upsert_into(is_sqlite(connection), origin).values(id=1, place=json.dumps(here))
-    await connection.execute(note.on_conflict_do_update(index_elements=["id"], set_={"place": note.excluded.place}))
+    await connection.execute(
+        note.on_conflict_do_update(index_elements=["id"], set_={"place": note.excluded.place})
+    )
