@@ -148,7 +148,7 @@ async def test_a_campaign_that_may_seldom_send_does_not_hold_up_another(world: W
             await schedule(connection, "urgent", later(0), later(0))
 
     def when_four_are_gone(snapshot: Any) -> None:
-        if snapshot.done == 4:
+        if snapshot.done == 4 or snapshot.ended:  # the urgent run may end between two looks
             stop.set()
 
     started: list[Any] = []
