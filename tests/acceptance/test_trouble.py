@@ -153,7 +153,7 @@ async def test_a_campaign_that_may_seldom_send_does_not_hold_up_another(world: W
 
     started: list[Any] = []
     world.transport.before_send = start_urgent
-    await asyncio.wait_for(world.run(until_idle=False, stop=stop, progress=when_four_are_gone), 45)
+    await asyncio.wait_for(world.run(until_idle=False, stop=stop, progress=when_four_are_gone), 15)
     assert Counter(m["content"] for m in await world.ledger())["now"] == 3
 
 
