@@ -57,12 +57,17 @@ _COPY = "COPY bare (campaign_id, import_id, line, phone, region, bucket, vars) F
 
 def report(rows: int = ROWS) -> bool:
     """Print every figure; whether each bar is met."""
-    figures = [_show(kind, rows) for kind in DATABASES]
+    with TemporaryDirectory(prefix="drumbeat-bench-") as folder:
+        audience, table, book = (Path(folder, name) for name in ("audience.csv", "sheet.csv", "sheet.xlsx"))
+        write_audience(audience, rows)
+        write_audience(table, SHEET_ROWS)
+        _write_workbook(table, book)
+        figures = [_show(kind, rows, audience, table, book) for kind in DATABASES]
     return all(figures)
 
 
-def _show(database: str, rows: int) -> bool:
-    runs = [run(database, rows) for _ in range(TIMES)]
+def _show(database: str, rows: int, audience: Path, table: Path, book: Path) -> bool:
+    runs = [run(database, audience) for _ in range(TIMES)]
     print(f"intake of {rows:,} rows into {database}: read, validate, normalise, dedupe, persist")
     ratios = [one["ratio"] for one in runs]
     well = [
@@ -71,7 +76,7 @@ def _show(database: str, rows: int) -> bool:
     ]
     for kind in ("full", "bare"):
         show(kind, [one[kind]["seconds"] for one in runs], "s", digits=1)
-    sheets = [spreadsheet(database, SHEET_ROWS) for _ in range(TIMES)]
+    sheets = [spreadsheet(database, table, book) for _ in range(TIMES)]
     times = [one["times"] for one in sheets]
     well.append(show(f"{SHEET_ROWS:,} rows as .xlsx, against as CSV", times, "times", below=SHEET_BAR))
     growth = [long["peak_mb"] / short["peak_mb"] for long, short in zip(runs, sheets, strict=True)]
@@ -79,12 +84,9 @@ def _show(database: str, rows: int) -> bool:
     return all(well)
 
 
-def run(database: str, rows: int) -> dict[str, Any]:
+def run(database: str, audience: Path) -> dict[str, Any]:
     """Seconds and peak MB of both, each into a new database, and `ratio` = bare / full."""
-    with TemporaryDirectory(prefix="drumbeat-bench-") as folder:
-        path = Path(folder, "audience.csv")
-        write_audience(path, rows)
-        bare, full = (_measure(kind, path, database) for kind in ("bare", "full"))
+    bare, full = (_measure(kind, audience, database) for kind in ("bare", "full"))
     return {
         "bare": bare,
         "full": full,
@@ -93,14 +95,10 @@ def run(database: str, rows: int) -> dict[str, Any]:
     }
 
 
-def spreadsheet(database: str, rows: int) -> dict[str, float]:
+def spreadsheet(database: str, table: Path, book: Path) -> dict[str, float]:
     """How many `times` as long as a CSV a spreadsheet of the same rows takes, each into a new database, and the CSV's
     peak MB."""
-    with TemporaryDirectory(prefix="drumbeat-bench-") as folder:
-        table, book = Path(folder, "audience.csv"), Path(folder, "audience.xlsx")
-        write_audience(table, rows)
-        _write_workbook(table, book)
-        of_table, of_book = (_measure("full", path, database) for path in (table, book))
+    of_table, of_book = (_measure("full", path, database) for path in (table, book))
     return {"times": of_book["seconds"] / of_table["seconds"], "peak_mb": of_table["peak_mb"]}
 
 
