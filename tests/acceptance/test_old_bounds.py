@@ -55,7 +55,7 @@ async def test_it_is_sent_and_the_pages_and_metrics_show_it(sqlite_world: World)
     assert {job.held_by for job in await sqlite_world.jobs()} <= {None, "variant"}
     async with reading(engine) as connection:
         winner = (await require(connection, "spring")).spec.winner
-        await read_metrics(connection, later(0))
+        await read_metrics(connection, later(0), later(0))
     assert winner is not None
     assert winner.minimum == 1_000_000_000
     async with Browser(engine, Settings("sqlite://", accounts)) as browser:
