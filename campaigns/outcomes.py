@@ -112,22 +112,29 @@ ALONE: Final = "alone"
 MAX_ATTEMPTS: Final = 8
 """Calls made for a message that never reached the provider; after them it has failed."""
 PASSING_ATTEMPTS: Final = 3
-"""Calls made for a message that may be accepted when tried again; after them it has failed."""
+"""Calls of one message that may end as `PASSING`; after them it has failed."""
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=10)
 
 
 def acknowledge(
-    result: Result, attempt: int, now: datetime, jitter: random.Random, *, proven: bool = True
+    result: Result,
+    attempt: int,
+    now: datetime,
+    jitter: random.Random,
+    *,
+    passing: int = 0,
+    proven: bool = True,
 ) -> Transition:
-    """The job's next state after attempt number `attempt` (1 for the first) ended with `result`. `proven`: whether the
-    provider has accepted a message of the run with the same form as this one."""
+    """The job's next state after attempt number `attempt` (1 for the first) ended with `result`. `passing`: how many of
+    the attempts before ended as `PASSING`. `proven`: whether the provider has accepted a message of the run with the
+    same form as this one."""
     if isinstance(result, Accepted):
         return Transition(result.state)
     match result.kind:
         case FailureKind.UNKNOWN:
             return Transition(JobState.IN_DOUBT, reason="no_trusted_answer", code=result.code)
-        case FailureKind.PASSING if attempt < PASSING_ATTEMPTS:
+        case FailureKind.PASSING if passing + 1 < PASSING_ATTEMPTS:
             again = now + retry_delay(attempt, result.retry_after, jitter)
             return Transition(JobState.PENDING, code=result.code, due_at=again, held_by="retry")
         case FailureKind.MESSAGE | FailureKind.PASSING if not proven:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +36,7 @@ from campaigns.spec.rules_spec import (
     MarketingMessagesSpec,
 )
 from campaigns.spec.schedule_spec import ScheduleSpec, Span
+from campaigns.spec.stored import read_stored
 from campaigns.spec.toml_files import NAME, TomlFile, explain, loc_of, read_toml
 from campaigns.spec.values import Category, SomeTime
 from campaigns.spec.variants_spec import (
@@ -323,7 +325,11 @@ class CampaignSpec(Part):
 
     @classmethod
     def from_json(cls, text: str) -> CampaignSpec:
-        return cls.model_validate_json(text)
+        """The campaign as `to_json` stored it, whatever bounds counts have had since then."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError:
+            return read_stored(cls, json.loads(text))
 
     def changed(self, **tables: Mapping[str, Any]) -> CampaignSpec:
         """A validated copy with some tables' keys replaced, as command-line flags do. Raises SpecError."""

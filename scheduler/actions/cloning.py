@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from campaigns.errors import InvalidInput
 from campaigns.spec.campaign_spec import CampaignSpec
+from scheduler.actions.stored_media import keep_stored_media
 from storage.audience.campaigns import create, find, lock_name, require_locked
 from storage.audience.clones import copy_audience
 from storage.database.engine import Connection
@@ -16,7 +17,8 @@ from storage.database.engine import Connection
 async def clone(connection: Connection, name: str, new: str, now: datetime) -> int:
     """Make `new`, a draft like `name` without its start time; returns the number of recipients.
 
-    Raises NotFound, and InvalidInput where the new name is taken or cannot be one.
+    Raises NotFound, and InvalidInput where the new name is taken or cannot be one, or the list or a media file has been
+    purged.
     """
     await lock_name(connection, new)
     source = await require_locked(connection, name)
@@ -28,6 +30,7 @@ async def clone(connection: Connection, name: str, new: str, now: datetime) -> i
     spec = _renamed(source.spec, new)
     if await find(connection, new):
         raise InvalidInput(f"There is a campaign {new!r} already.", hint="Choose another name.")
+    await keep_stored_media(connection, source.spec, now)
     made = await create(connection, spec, now)
     return await copy_audience(connection, source.id, made.id)
 

@@ -14,6 +14,7 @@ from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.states import CampaignState, JobState
 from campaigns.time.clock import Now, utc_now
 from providers.meta.codes import kind_of, note_of
+from scheduler.actions.stored_media import keep_stored_media
 from scheduler.actions.template_checks import refuse_unfit
 from storage.audience.campaigns import Campaign, require, require_locked
 from storage.database.engine import Connection, Engine, writing
@@ -164,7 +165,7 @@ async def retry_failed(
 ) -> Retry:
     """Make a child run of those that failed for a retryable reason; two callers at once make one.
 
-    Raises NotFound, and InvalidInput where the campaign is not in a state to be sent.
+    Raises NotFound, and InvalidInput where the campaign is not in a state to be sent, or a media file has been purged.
     """
     moment = now()
     async with writing(engine) as connection:
@@ -181,6 +182,7 @@ async def retry_failed(
         verdicts = tuple(Judged(g.state, g.reason, g.code, g.count, v.again, v.why) for g, v in judged)
         if not any(verdict.again for _, verdict in judged):
             return Retry(None, 0, verdicts)
+        await keep_stored_media(connection, spec, moment)
         run_id = await add_side_run(
             connection,
             campaign.id,

@@ -13,6 +13,7 @@ from campaigns.phones.phone import PhoneFault, bucket, read_phone
 from campaigns.spec.campaign_spec import CampaignSpec
 from campaigns.spec.media_files import MediaFile
 from campaigns.time.clock import Now, utc_now
+from scheduler.actions.stored_media import keep_stored_media
 from storage.audience.audience import Audience, add_recipients, lock_campaign, open_import
 from storage.audience.campaigns import Campaign, create, find, lock_name, require_locked
 from storage.audience.samples import Sample, first_rows, rows_on_line
@@ -65,8 +66,8 @@ async def start_test(
 ) -> TestRun:
     """Make a test run for a runner to send, whatever state the campaign is in. `variant` None: the first.
 
-    Raises NotFound without such a campaign, line or variant, InvalidInput where a number is none or there are no
-    recipients.
+    Raises NotFound without such a campaign, line or variant, InvalidInput where a number is none, there are no
+    recipients, or a media file has been purged.
     """
     moment = now()
     async with writing(engine) as connection:
@@ -74,6 +75,7 @@ async def start_test(
         phones = _phones(numbers, campaign.spec)
         sample = await _sample(connection, campaign, line)
         spec = spec_for_test(campaign.spec, variant)
+        await keep_stored_media(connection, spec, moment)
         return await _add_run(connection, campaign.id, spec, sample.id, sample.line, phones, moment)
 
 

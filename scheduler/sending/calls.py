@@ -179,7 +179,10 @@ class CallsUnderWay:
         lane.on_trial.discard(planned.run_id)
         for intent, one in zip(planned.intents, result.results, strict=True):
             proven = note_result(lane, planned.run_id, intent, one)
-            transition = acknowledge(one, intent.job.attempts + 1, now, self._jitter, proven=proven)
+            job = intent.job
+            transition = acknowledge(
+                one, job.attempts + 1, now, self._jitter, passing=job.passing, proven=proven
+            )
             self._store.finished.outcomes.append(
                 Outcome(intent, one, transition, now, status, request_id, result.latency_ms)
             )

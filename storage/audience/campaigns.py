@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from difflib import get_close_matches
@@ -70,7 +71,7 @@ class Campaign:
     @cached_property
     def file(self) -> dict[str, Any]:
         """The campaign file as `CampaignSpec.to_json` stores it: without keys that are None."""
-        found: dict[str, Any] = orjson.loads(self.spec_json)
+        found: dict[str, Any] = json.loads(self.spec_json)
         return found
 
     @property
@@ -88,8 +89,9 @@ class Campaign:
     def schedule(self) -> ScheduleSpec:
         """As `spec.schedule`."""
         from campaigns.spec.schedule_spec import ScheduleSpec
+        from campaigns.spec.stored import read_stored
 
-        return ScheduleSpec.model_validate_json(orjson.dumps(self.file.get("schedule", {})))
+        return read_stored(ScheduleSpec, self.file.get("schedule", {}))
 
     @property
     def types(self) -> tuple[MessageType, ...]:

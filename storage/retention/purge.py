@@ -51,6 +51,7 @@ from storage.tables.types import Id
 
 OVER: Final = (RunState.COMPLETED.value, RunState.CANCELLED.value)
 TO_BE_SENT: Final = (JobState.PENDING.value, JobState.SENDING.value, JobState.IN_DOUBT.value)
+_ENDED: Final = campaigns.c.state.in_([CampaignState.COMPLETED.value, CampaignState.CANCELLED.value])
 FINAL_STATES: Final = [state.value for state in FINAL]
 
 
@@ -101,11 +102,12 @@ async def old_campaigns(connection: AsyncConnection, before: datetime) -> list[i
     """The campaigns that were over before then: nothing of them will be sent, and no list is loaded into them."""
     lives = select(runs.c.id).where(runs.c.campaign_id == campaigns.c.id, ~_was_over(runs, before))
     launched = select(runs.c.id).where(runs.c.campaign_id == campaigns.c.id, runs.c.kind != "test")
-    ended = campaigns.c.state.in_([CampaignState.COMPLETED.value, CampaignState.CANCELLED.value])
     silent = and_(
         campaigns.c.state == CampaignState.RUNNING.value, campaigns.c.start_at.is_(None), launched.exists()
     )
-    found = select(campaigns.c.id).where(or_(ended, silent), campaigns.c.updated_at < before, ~lives.exists())
+    found = select(campaigns.c.id).where(
+        or_(_ENDED, silent), campaigns.c.updated_at < before, ~lives.exists()
+    )
     return list(await connection.scalars(found.order_by(campaigns.c.id)))
 
 
@@ -285,11 +287,12 @@ def _by(column: str) -> Any:
 
 
 def _needless(table: Table, before: datetime) -> ColumnElement[bool]:
-    """Media files that were loaded before then, and that no campaign names but those that were over by then."""
-    ended = campaigns.c.state.in_([CampaignState.COMPLETED.value, CampaignState.CANCELLED.value])
-    lives = ~ended | (campaigns.c.updated_at >= before)
+    """Media files that were loaded, or asked for again, before then, and that no campaign or run names but those that
+    were over by then. The file of a run may name others than its campaign does now."""
+    lives = ~_ENDED | (campaigns.c.updated_at >= before)
     named = select(campaigns.c.id).where(lives, campaigns.c.spec.contains(table.c.digest))
-    return and_(table.c.stored_at < before, ~named.exists())
+    sent = select(runs.c.id).where(~_was_over(runs, before), runs.c.spec.contains(table.c.digest))
+    return and_(table.c.stored_at < before, ~named.exists(), ~sent.exists())
 
 
 def _forgets(table: Table, before: datetime) -> ColumnElement[bool]:

@@ -74,9 +74,16 @@ _SINCE: Final = func.coalesce(
     select(runs.c.watched_from).where(runs.c.id == bindparam("of_run")).scalar_subquery(), 0
 )
 _OF_RUN: Final = (attempts.c.run_id == bindparam("of_run"), attempts.c.id > _SINCE)
+_IS_PASSING: Final = attempts.c.outcome == FailureKind.PASSING.value
+_earlier: Final = attempts.alias("earlier")
+_TRIES: Final = select(func.count()).where(
+    _earlier.c.job_id == attempts.c.job_id,
+    _earlier.c.number <= attempts.c.number,
+    _earlier.c.outcome == FailureKind.PASSING.value,
+)
 _REFUSED: Final = or_(
     attempts.c.outcome == FailureKind.MESSAGE.value,
-    and_(attempts.c.outcome == FailureKind.PASSING.value, attempts.c.number >= PASSING_ATTEMPTS),
+    and_(_IS_PASSING, _TRIES.scalar_subquery() >= PASSING_ATTEMPTS),
 )
 _FIRSTS: Final = (
     select(

@@ -29,6 +29,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from campaigns.frozen import frozen
 from campaigns.notify_events import NotifyEvent
 from campaigns.spec.schedule_spec import ScheduleSpec
+from campaigns.spec.stored import read_stored
 from campaigns.states import FINAL, CampaignState, JobState, RunState
 from storage.database.bulk import among
 from storage.database.vacuum import learn_growth
@@ -97,7 +98,7 @@ async def due_campaigns(connection: AsyncConnection, now: datetime) -> list[DueC
 def _opens_at(campaign: DueCampaign) -> datetime:
     """When it is launched; a campaign file that cannot be read is reported at its nominal time."""
     try:
-        schedule = ScheduleSpec.model_validate(json.loads(campaign.spec)["schedule"])
+        schedule = read_stored(ScheduleSpec, json.loads(campaign.spec)["schedule"])
     except (ValueError, KeyError):
         return campaign.start_at
     return schedule.opens_at(campaign.start_at)

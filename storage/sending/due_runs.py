@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, Text, bindparam, or_, select
+from sqlalchemy import Select, Text, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.states import RunState
@@ -14,15 +14,11 @@ from storage.database.bulk import as_values, by_dialect, is_among
 from storage.runs.first_jobs import has_due
 from storage.runs.runs import RUN_ROWS, RunRow, read_runs
 from storage.tables.lanes import lanes
+from storage.tables.predicates import IS_PAUSED
 from storage.tables.runs import runs
-from storage.tables.types import NOW
 
 _LANE: Final = bindparam("of_lane", type_=Text())
-_PAUSED: Final = select(lanes.c.name).where(
-    lanes.c.name == _LANE,
-    lanes.c.paused_reason.is_not(None),
-    or_(lanes.c.paused_until.is_(None), lanes.c.paused_until > NOW),
-)
+_PAUSED: Final = select(lanes.c.name).where(lanes.c.name == _LANE, IS_PAUSED)
 _DUE: Final = RUN_ROWS.where(runs.c.state == RunState.RUNNING.value, has_due(_LANE), ~_PAUSED.exists())
 
 

@@ -34,6 +34,7 @@ from sqlalchemy.types import TypeEngine
 
 from campaigns.frozen import frozen
 from campaigns.money.prices import Price
+from campaigns.outcomes import FailureKind
 from campaigns.states import JobState, RunState, sources
 from storage.database.bulk import as_rows, as_values, by_dialect, given_rows, is_among
 from storage.database.engine import execute_later
@@ -80,6 +81,8 @@ class DueJob:
     """Its batch was refused as a whole."""
     free_refused_at: datetime | None = None
     """When its free form was refused because the window was closed."""
+    passing: int = 0
+    """How many of its calls ended as `FailureKind.PASSING`."""
     is_twin: bool = False
     """Another job of the run is the same person's."""
     has_arrived: bool = False
@@ -122,6 +125,9 @@ class Deferral:
     """The budget has no room for it, and no date is known on which it will."""
 
 
+_PASSING: Final = select(func.count()).where(
+    attempts.c.job_id == jobs.c.id, attempts.c.outcome == FailureKind.PASSING.value
+)
 _DUE_JOB: Final = (
     jobs.c.id,
     jobs.c.run_id,
@@ -135,6 +141,7 @@ _DUE_JOB: Final = (
     jobs.c.variant,
     jobs.c.goes_alone,
     jobs.c.free_refused_at,
+    case((jobs.c.attempts == 0, 0), else_=_PASSING.scalar_subquery()).label("passing"),
 )
 
 

@@ -17,7 +17,7 @@ from storage.database.engine import execute_later, is_sqlite
 from storage.database.upserts import upsert_into
 from storage.runs.first_jobs import has_due
 from storage.tables.lanes import lanes
-from storage.tables.predicates import OPEN
+from storage.tables.predicates import IS_PAUSED, OPEN
 from storage.tables.runs import jobs, runs
 from storage.tables.types import NOW
 
@@ -146,11 +146,10 @@ def _waiting(sqlite: bool, no_other_runner: bool) -> tuple[Select[Any], Select[A
     """The lanes on which a dead shift left something, and those with something due: with its runs, the first to go
     last."""
     free = (is_among(sqlite, lanes.c.name, "names"), _free(no_other_runner))
-    running = or_(lanes.c.paused_reason.is_(None), lanes.c.paused_until <= NOW)
     work = (
         select(lanes.c.name, runs.c.id, runs.c.priority)
         .join_from(lanes, runs, has_due(lanes.c.name))
-        .where(*free, running, runs.c.state == RunState.RUNNING.value)
+        .where(*free, ~IS_PAUSED, runs.c.state == RunState.RUNNING.value)
         .order_by(lanes.c.name, runs.c.priority, runs.c.nominal_at.desc(), runs.c.id.desc())
     )
     left = select(jobs.c.id).where(jobs.c.lane == lanes.c.name, jobs.c.state == JobState.SENDING.value, OPEN)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.spec.media_files import MediaFile
@@ -16,12 +16,19 @@ from storage.tables.media import media_files, media_uploads
 
 async def keep_media(connection: AsyncConnection, files: Sequence[MediaFile], now: datetime) -> None:
     """Store the files of a campaign that is loaded; one that is there already is there from now."""
-    for file in files:
+    for file in sorted(files, key=lambda file: file.digest):  # so that no two wait for each other
         values = {name: getattr(file, name) for name in ("digest", "name", "content_type", "content")}
         upsert = upsert_into(is_sqlite(connection), media_files).values(**values, stored_at=now)
         await connection.execute(
             upsert.on_conflict_do_update(index_elements=["digest"], set_={"stored_at": now})
         )
+
+
+async def renew_media(connection: AsyncConnection, digests: Collection[str], now: datetime) -> set[str]:
+    """Those of the digests whose files are stored, and are from now as if they had just been loaded: a purge that runs
+    meanwhile leaves them."""
+    mine = update(media_files).where(media_files.c.digest.in_(sorted(digests)))
+    return set(await connection.scalars(mine.values(stored_at=now).returning(media_files.c.digest)))
 
 
 async def find_media(connection: AsyncConnection, digest: str) -> MediaFile | None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import BigInteger, Row, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from campaigns.spec.campaign_spec import PaceSpec
+from campaigns.spec.stored import read_stored
 from campaigns.states import JobState, RunState
 from storage.database.bulk import table_of
 from storage.runs.job_counts import Waiting, waiting_groups
@@ -189,7 +190,7 @@ async def _due_lanes(connection: AsyncConnection, due: Sequence[_Due], now: date
     if not due:
         return {}
     specs = select(runs.c.id, runs.c.spec).where(runs.c.id.in_({row.run_id for row in due}))
-    paces = {run_id: _pace(orjson.loads(spec)) for run_id, spec in await connection.execute(specs)}
+    paces = {run_id: _pace(json.loads(spec)) for run_id, spec in await connection.execute(specs)}
     begun = await recent_calls(connection, now, LAG_OVER)
     last = dict((await connection.execute(select(lanes.c.name, lanes.c.last_sent_at))).all())
     return {
@@ -205,7 +206,7 @@ async def _due_lanes(connection: AsyncConnection, due: Sequence[_Due], now: date
 
 
 def _pace(spec: Mapping[str, Any]) -> tuple[str, PaceSpec]:
-    return spec["provider"], PaceSpec.model_validate(spec.get("pace") or {})
+    return spec["provider"], read_stored(PaceSpec, spec.get("pace") or {})
 
 
 async def _in_doubt(connection: AsyncConnection) -> dict[str, int]:

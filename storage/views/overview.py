@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, case, cast, func, or_, select
+from sqlalchemy import BigInteger, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import field_names, frozen
@@ -15,6 +15,7 @@ from storage.runs.occurrences import SCHEDULED
 from storage.tables.audience import campaigns
 from storage.tables.counts import job_counts
 from storage.tables.lanes import lanes
+from storage.tables.predicates import IS_PAUSED
 from storage.tables.runs import runs
 from storage.views.budgets import BudgetUse, newest_use
 
@@ -93,9 +94,8 @@ async def newest_runs(connection: AsyncConnection, campaign_id: int, limit: int)
 async def paused_lanes(connection: AsyncConnection, names: Sequence[str], now: datetime) -> list[LanePause]:
     """Those of the lanes that are paused."""
     columns = (lanes.c.name, lanes.c.paused_reason, lanes.c.paused_until)
-    lasting = or_(lanes.c.paused_until.is_(None), lanes.c.paused_until > now)
-    paused = select(*columns).where(lanes.c.name.in_(names), lanes.c.paused_reason.is_not(None), lasting)
-    return [LanePause(*row) for row in await connection.execute(paused.order_by(lanes.c.name))]
+    paused = select(*columns).where(lanes.c.name.in_(names), IS_PAUSED).order_by(lanes.c.name)
+    return [LanePause(*row) for row in await connection.execute(paused, {"now": now})]
 
 
 async def budget_use(connection: AsyncConnection, campaign_id: int, limit: int = 3) -> list[BudgetUse]:

@@ -69,12 +69,18 @@ class Desk:
         await load_campaign(self.engine, self.settings, self.path, Flags())
 
     async def send(self) -> RunMessage:
-        run = await start_test(self.engine, "spring", [f"+4477009005{self.sent:02}"])
+        return await self.send_run(await self.start())
+
+    async def start(self) -> int:
         self.sent += 1
+        run = await start_test(self.engine, "spring", [f"+4477009005{self.sent:02}"])
+        return run.run_id
+
+    async def send_run(self, run_id: int) -> RunMessage:
         [message] = await send_run(
             self.engine,
             self.settings.accounts,
-            run.run_id,
+            run_id,
             transport=httpx.MockTransport(self.handle),
             longest=timedelta(seconds=5),
             receipts=timedelta(),
@@ -141,10 +147,11 @@ async def test_an_upload_that_fails_sends_nothing_and_is_tried_again(desk: Desk)
     assert (await desk.send()).state is JobState.PENDING
     desk.down = False
     assert has_left(await desk.send())
+    run_id = await desk.start()
     async with writing(desk.engine) as connection:
         await connection.execute(delete(media_files))
         await connection.execute(delete(media_uploads))
-    message = await desk.send()
+    message = await desk.send_run(run_id)
     assert message.run_paused
     assert "not stored any more" in str(message.detail)
 

@@ -58,14 +58,16 @@ def test_every_kind_has_a_row_above() -> None:
 @pytest.mark.parametrize("attempt", [1, PASSING_ATTEMPTS, 50])
 @pytest.mark.parametrize("kind", [FailureKind.MESSAGE, FailureKind.PASSING])
 def test_nobody_is_failed_for_a_message_whose_like_was_never_taken(kind: FailureKind, attempt: int) -> None:
-    ack = acknowledge(Refused(kind, "132012"), attempt, NOW, random.Random(1), proven=False)
+    refused = Refused(kind, "132012")
+    ack = acknowledge(refused, attempt, NOW, random.Random(1), passing=attempt - 1, proven=False)
     assert ack.state is JobState.PENDING
     assert ack.due_at is not None
     assert ack.due_at > NOW
 
 
 def test_what_may_pass_is_tried_three_times_and_later_each_time() -> None:
-    acks = [acknowledge(Refused(FailureKind.PASSING, "131053"), n, NOW, random.Random(1)) for n in (1, 2, 3)]
+    refused = Refused(FailureKind.PASSING, "131053")
+    acks = [acknowledge(refused, 1 + n, NOW, random.Random(1), passing=n) for n in (0, 1, 2)]
     assert [(ack.state, ack.reason) for ack in acks] == [
         (JobState.PENDING, None),
         (JobState.PENDING, None),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from campaigns.phones.user_ids import name_of
 from scheduler.actions.control import pause
 from scheduler.actions.retrying import retry_failed
 from scheduler.clock.launch import launch_due
@@ -20,6 +21,7 @@ from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.plans import Plans
 from scheduler.sending.slicing import Slice, open_slice
 from storage.database.engine import Engine, lock_names, open_engine, writing
+from storage.receipts.user_ids import learn_numbers
 from storage.sending.budgets import budget_lock
 from storage.sending.lanes import ensure_lanes, pause_lane, resume_lane, take_lane
 from storage.sending.windows import Opening, extend_windows, wake_waiting
@@ -40,11 +42,10 @@ async def lane(tmp_path: Path) -> AsyncIterator[Lane]:
     await close_lanes(lanes)
 
 
-async def launched(engine: Engine, **tables: Any) -> None:
-    """A campaign to Ada through the lane, which is taken."""
-    await store_people(
-        engine, spec(provider="meta", senders=["one"], **tables), [ADA], rotate=0, start_at=NOW
-    )
+async def launched(engine: Engine, *others: str, **tables: Any) -> None:
+    """A campaign to Ada, and to these others, through the lane, which is taken."""
+    wanted = spec(provider="meta", senders=["one"], **tables)
+    await store_people(engine, wanted, [ADA, *others], rotate=0, start_at=NOW)
     async with writing(engine) as connection:
         await ensure_lanes(connection, ["meta/one"])
         await take_lane(connection, "meta/one", "test", NOW, NOW + timedelta(days=1), no_other_runner=True)
@@ -77,6 +78,23 @@ async def test_a_slice_that_waited_sends_nothing_of_a_run_that_was_paused_meanwh
     await launch_due(engine, now=lambda: NOW)
     piece = await slice_after(engine, postgres_url, lane, 1, lambda other: pause(other, "spring"))
     assert (piece.calls, [row.state for row in await job_rows(engine)]) == ([], ["pending"])
+    await engine.dispose()
+
+
+async def test_a_slice_that_waited_sends_once_to_whom_has_become_known_by_a_number_meanwhile(
+    postgres_url: str, lane: Lane
+) -> None:
+    async def learn(other: Engine) -> None:
+        async with writing(other) as connection:
+            await learn_numbers(connection, "meta", {"GB.1": ADA}, NOW)
+
+    engine = open_engine(postgres_url)
+    content, budget = {"template": TEMPLATE}, {"max": "5.00", "currency": "USD"}
+    await launched(engine, name_of("meta", "GB.1"), content=content, budget=budget)
+    await launch_due(engine, now=lambda: NOW)
+    piece = await slice_after(engine, postgres_url, lane, 1, learn)
+    assert [call.call.to for call in piece.calls] == [(ADA,)]
+    assert [row.state for row in await job_rows(engine)] == ["sending", "pending"]
     await engine.dispose()
 
 

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, insert, select, update
 
 from campaigns.errors import InvalidInput, NotFound
+from campaigns.spec.media_files import MediaFile
 from campaigns.states import CampaignState
 from scheduler.actions.approval import approve
 from scheduler.actions.cloning import clone
+from scheduler.actions.purge import carry_out, plan_purge
+from scheduler.actions.retrying import retry_failed
+from scheduler.actions.testing import start_test
 from scheduler.clock.launch import launch_due
 from storage.audience.approvals import approval_of
 from storage.audience.campaigns import require
-from storage.database.engine import Engine, reading, writing
+from storage.database.engine import Engine, open_engine, reading, writing
+from storage.runs.runs import complete_runs
+from storage.sending.media import keep_media
 from storage.tables.audience import imports, recipients, rejects
 from storage.tables.runs import jobs
-from tests.support.campaigns import later, spec, store_campaign
+from tests.support.campaigns import later, phone, spec, store_campaign
+from tests.support.databases import until_it_waits
 
 
 async def cloned(engine: Engine, name: str, new: str, now: datetime | None = None) -> int:
@@ -77,3 +86,59 @@ async def test_an_invalid_name_is_reported(engine: Engine, new: str, says: str) 
         await cloned(engine, "spring", new)
     with pytest.raises(NotFound):
         await cloned(engine, "sprin", "summer")
+
+
+FILE = MediaFile("offer.pdf", "a" * 64, "application/pdf", b"%PDF-")
+WITH_FILE = {"document": {"file": FILE.name, "digest": FILE.digest, "caption": "Hi"}}
+
+
+async def old_with_media(engine: Engine) -> datetime:
+    """A campaign of one person, with a media file, that was over on the first day: long afterwards."""
+    async with writing(engine) as connection:
+        await keep_media(connection, [FILE], later(0))
+    await store_campaign(engine, spec(content=WITH_FILE), 1)
+    await launch_due(engine, now=lambda: later(1))
+    async with writing(engine) as connection:
+        over = {"state": "failed", "reason": "retries_exhausted", "held_by": None}
+        await connection.execute(update(jobs).values(updated_at=later(1), **over))
+        await complete_runs(connection, later(1))
+    return later(86_400 * 100)
+
+
+async def media_purged(engine: Engine, now: datetime) -> int:
+    plan = await plan_purge(engine, now, timedelta(days=90))
+    return (await carry_out(engine, plan, now))["media"]
+
+
+async def test_a_purge_leaves_the_media_of_what_was_cloned_tested_or_tried_again(engine: Engine) -> None:
+    now = await old_with_media(engine)
+    await start_test(engine, "spring", [phone(5)], now=lambda: later(86_400 * 9))
+    assert await media_purged(engine, now) == 0
+    await cloned(engine, "spring", "summer", now)
+    assert await media_purged(engine, now + timedelta(days=200)) == 0
+
+
+async def test_whose_media_are_purged_is_not_cloned_tested_or_tried_again(engine: Engine) -> None:
+    """The last message of a database stays, and its person: the list alone would allow a clone."""
+    now = await old_with_media(engine)
+    assert await media_purged(engine, now) == 1
+    for again in (
+        lambda: cloned(engine, "spring", "summer", now),
+        lambda: start_test(engine, "spring", [phone(5)], now=lambda: now),
+        lambda: retry_failed(engine, "spring", now=lambda: now),
+    ):
+        with pytest.raises(InvalidInput, match=r"The media of spring were purged: offer\.pdf"):
+            await again()
+
+
+async def test_a_purge_does_not_overtake_a_clone(postgres_url: str) -> None:
+    engine = open_engine(postgres_url)
+    now = await old_with_media(engine)
+    plan = await plan_purge(engine, now, timedelta(days=90))
+    rest = replace(plan, runs=[], campaigns=[], befores={"media": plan.befores["media"]})
+    async with writing(engine) as connection:
+        await clone(connection, "spring", "summer", now)
+        purging = asyncio.create_task(carry_out(engine, rest, now))
+        await until_it_waits(engine)
+    assert (await purging)["media"] == 0
+    await engine.dispose()

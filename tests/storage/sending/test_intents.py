@@ -14,6 +14,7 @@ from scheduler.clock.launch import launch_due
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.receipts.receipts import adopt_message, doubts, mark_orphans
 from storage.receipts.statuses import apply_webhook_reports
+from storage.runs.breaker import first_results
 from storage.sending.intents import Intent, claim_due, commit_intents, withdraw_intents
 from storage.sending.outcomes import Outcome, store_outcomes
 from storage.tables.runs import attempts, jobs, runs
@@ -124,3 +125,21 @@ async def test_sqlite_keeps_what_it_has_committed_when_the_power_fails(sqlite_en
     full = 2
     async with reading(sqlite_engine) as connection:
         assert await connection.scalar(text("PRAGMA synchronous")) == full
+
+
+async def test_a_call_that_was_throttled_uses_up_no_try_of_a_message(engine: Engine) -> None:
+    """A file that could not be fetched is asked for three times, whatever else its message's calls met."""
+    await claimed(engine, 1)
+    throttled, unfetched = (Refused(kind, "1") for kind in (FailureKind.THROTTLED, FailureKind.PASSING))
+    states = []
+    for hour, result in enumerate((throttled, unfetched, throttled, unfetched, throttled, unfetched)):
+        now = later(3600 * (hour + 1))
+        async with writing(engine) as connection:
+            (job,) = await claim_due(connection, 1, LANE, now, 1)
+            intent = Intent(job, "call", "text", "{}", 1, None, now)
+            await commit_intents(connection, LANE, 1, [intent], now)
+            ack = acknowledge(result, job.attempts + 1, now, random.Random(1), passing=job.passing)
+            await store_outcomes(connection, [Outcome(intent, result, ack, now, 429, None, 5)], now)
+            first = await first_results(connection, 1, now)
+        states.append((ack.state, first.of(("text", None)).refused))
+    assert states == [(JobState.PENDING, 0)] * 5 + [(JobState.FAILED, 1)]

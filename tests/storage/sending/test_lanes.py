@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import product
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import DBAPIError
 
+from scheduler.clock.launch import launch_due
 from storage.database.engine import Engine, open_engine, reading, writing
+from storage.sending.due_runs import due_runs
 from storage.sending.lanes import (
     LaneLost,
     Pause,
@@ -24,7 +27,7 @@ from storage.sending.lanes import (
     take_lane,
 )
 from storage.tables.lanes import lanes
-from tests.support.campaigns import later
+from tests.support.campaigns import later, spec, store_campaign
 
 
 @pytest.fixture
@@ -179,3 +182,15 @@ def test_of_several_pauses_the_longest_holds() -> None:
     assert [stays.outlasts(other) for other in (None, unwell, short)] == [True] * 3
     assert [other.outlasts(stays) for other in (unwell, short)] == [False] * 2
     assert [short.outlasts(unwell), long.outlasts(short), short.outlasts(long)] == [True, True, False]
+
+
+async def test_a_lane_is_paused_for_its_shift_when_it_is_for_its_slices(engine: Engine) -> None:
+    await store_campaign(engine, spec(), 1)
+    await launch_due(engine, now=lambda: later(1))
+    now = later(10)
+    for reason, until in product((None, "resting"), (None, later(9), now, later(11))):
+        async with writing(engine) as connection:
+            await connection.execute(update(lanes).values(paused_reason=reason, paused_until=until))
+            row = (await read_lanes(connection))["ourvoice/shop"]
+            due = await due_runs(connection, row.name, now)
+        assert row.paused(now) == (due == []), (reason, until)

@@ -119,6 +119,10 @@ def fuzz(app: Starlette, key: str, examples: int) -> tuple[int, list[str]]:
 def told(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
         return "; ".join(map(told, error.exceptions))
+    if type(error).__name__ == "_WrappedBaseException" and error.__cause__ is not None:
+        error = (
+            error.__cause__
+        )  # such as the failure of a test that took too long, which no replay meets again
     return f"{type(error).__name__}: {error}"
 
 
