@@ -50,6 +50,7 @@ class Kinds:
         policy = claim.plan.policy
         self._consent = policy.consent if policy.category == "marketing" else None
         self._holdout = policy.holdout
+        self._by_card = claim.plan.prices.by_card
 
     def __iter__(self) -> Iterator[Kind]:
         return iter(self._kinds.values())
@@ -63,13 +64,25 @@ class Kinds:
 
     def of(self, known: Known, person: Prospect, due_at: datetime) -> Kind | None:
         """The kind of a person; None: to be decided about alone."""
-        if person.phone in known.history and not self._is_over(known, person):
+        phone = person.phone
+        if phone in known.history and not self._is_over(known, person):
             return None
-        known_window = known.windows.get(person.phone)
+        known_window = known.windows.get(phone)
         if known_window and known_window.free_until and known_window.free_until > known.now:
             return None
-        window, consent = self._window(known, person), self._consent_of(known, person)
-        key = (due_at, self._same(known, person), window, consent)
+        window = self._window(known, person) if known_window or person.free_refused_at else None
+        consent = self._consent_of(known, person)
+        key = (
+            due_at,
+            person.region,
+            number_like(phone)[: 1 + LONGEST_PREFIX] if self._by_card else None,
+            known.zones(self._claim.plan, person),
+            known.opted_out.get(phone),
+            self._claim.variant_of(person),
+            self._holdout is not None and is_held_out(self._holdout, phone),
+            window,
+            consent,
+        )
         kind = self._kinds.get(key)
         if kind is None:
             facts = facts_at(known, self._claim, person.job, due_at)
@@ -84,26 +97,12 @@ class Kinds:
     def _expect(self, known: Known, facts: Facts) -> Expected:
         return expect(self._claim, facts, known.now, self._spare, self._learnt)
 
-    def _same(self, known: Known, person: Prospect) -> Hashable:
-        """What people of a kind have in common, besides what lapses."""
-        plan, phone = self._claim.plan, person.phone
-        return (
-            person.region,
-            number_like(phone)[: 1 + LONGEST_PREFIX] if plan.prices.by_card else None,
-            known.zones(plan, person),
-            known.opted_out.get(phone),
-            self._claim.variant_of(person),
-            self._holdout is not None and is_held_out(self._holdout, phone),
-        )
-
     def _is_over(self, known: Known, person: Prospect) -> bool:
         """Whether no earlier message holds this one back."""
         facts = known.facts(self._claim, person.job)
         return all(isinstance(rule(facts), Send) for rule in OF_HISTORY)
 
     def _window(self, known: Known, person: Prospect) -> Hashable:
-        if person.phone not in known.windows and person.free_refused_at is None:
-            return None
         state = known.window(person)
         if state.until is None:
             return state

@@ -26,7 +26,7 @@ from campaigns.rules.decision import (
 )
 from campaigns.rules.forms import MARGIN
 from campaigns.rules.names import Form
-from campaigns.time.zones import find_zone
+from campaigns.time.zones import find_zone, zones_of_region
 from scheduler.sending.lanes import Lane
 from scheduler.sending.limits import Tier, tier_of
 from scheduler.sending.pacing import IN_LINE
@@ -51,6 +51,8 @@ class Addressed(Protocol):
 
     @property
     def phone(self) -> str: ...
+    @property
+    def region(self) -> str | None: ...
     @property
     def timezone(self) -> str | None: ...
     @property
@@ -250,6 +252,8 @@ class Known:
             return ()
         if job.timezone:
             return (find_zone(job.timezone),)
+        if job.region and len(of_country := zones_of_region(job.region)) == 1:
+            return of_country
         from campaigns.phones.phone_zones import zones_of  # loads the library of phone numbers
 
         return zones_of(job.phone) or (plan.zone,)

@@ -88,9 +88,14 @@ def _opened(written: BindParameter[str], sqlite: bool, columns: Mapping[str, Typ
 def is_among(sqlite: bool, asked: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
     """Whether the column is one of the values that the statement's `parameter` brings, from `as_values`."""
     if not sqlite:
-        return asked == any_(bindparam(parameter, type_=ARRAY(asked.type)))
+        return asked == any_(given_array(parameter, asked.type))
     each = func.json_each(bindparam(parameter, type_=Text)).table_valued(column("value", asked.type))
     return asked.in_(select(each.c.value))
+
+
+def given_array(parameter: str, type_: TypeEngine[Any]) -> ColumnElement[Any]:
+    """On PostgreSQL, the values that the statement's `parameter` brings, from `as_values`."""
+    return cast(bindparam(parameter), ARRAY(type_))
 
 
 def among(
@@ -109,8 +114,15 @@ def among(
 
 
 def as_values(connection: AnyConnection, values: Iterable[Any]) -> Any:
-    """Values as the parameter that `is_among` looks into."""
-    return _as_json(list(values)) if is_sqlite(connection) else list(values)
+    """Values as the parameter that `is_among` looks into, and `given_array` is."""
+    return _as_json(list(values)) if is_sqlite(connection) else _as_array(list(values))
+
+
+def _as_array(values: list[Any]) -> Any:
+    """Values as PostgreSQL writes an array: the driver takes five times as long over a list. It is JSON between other
+    brackets, until something is to be escaped."""
+    written = _as_json(values)
+    return clean_json(values) if "\\" in written else f"{{{written[1:-1]}}}"
 
 
 def _as_json(value: Any) -> str:

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     ColumnElement,
     FromClause,
@@ -27,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
-from storage.database.bulk import as_rows, as_values, by_dialect, given_rows, is_among
+from storage.database.bulk import as_rows, as_values, by_dialect, given_array, given_rows, is_among
 from storage.database.engine import execute_later, is_sqlite
 from storage.database.upserts import upsert_into
 from storage.tables.contacts import touches
@@ -83,7 +82,7 @@ def _these(sqlite: bool) -> tuple[FromClause, FromClause]:
     if sqlite:
         found = mine.where(is_among(sqlite, _person.phone, "phones")).subquery("reached")
         return found, found
-    phones = func.unnest(bindparam("phones", type_=ARRAY(Text())))
+    phones = func.unnest(given_array("phones", Text()))
     asked = phones.table_valued(column("phone", Text), name="asked").render_derived()
     one = mine.where(_person.phone == asked.c.phone).limit(1).lateral("reached")
     return one, asked.join(one, true())

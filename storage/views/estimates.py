@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, Row, Select, case, func, literal, or_, select
+from sqlalchemy import Column, Select, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.money.markets import LONGEST_PREFIX
@@ -104,15 +104,8 @@ async def future_jobs(
     ).where(of_audience(campaign_id))
     async for rows in _pages(connection, query, person.phone):
         yield [
-            Prospect(
-                lanes[row.bucket % len(lanes)],
-                row.send_at,
-                row.phone,
-                row.region,
-                row.timezone,
-                row.consent_at,
-            )
-            for row in rows
+            Prospect(lanes[bucket % len(lanes)], send_at, phone, region, timezone, consent_at)
+            for bucket, send_at, phone, region, timezone, consent_at in rows
         ]
 
 
@@ -134,7 +127,7 @@ async def pending_jobs(connection: AsyncConnection, run_id: int) -> AsyncIterato
 
 async def _pages(
     connection: AsyncConnection, query: Select[Any], phone: Column[str]
-) -> AsyncIterator[Sequence[Row[Any]]]:
+) -> AsyncIterator[Sequence[Any]]:
     """By phone: the indexes of an audience and of a run have it next, so each page is read and nothing before it."""
     last = ""
     while rows := (await connection.execute(query.where(phone > last).order_by(phone).limit(PAGE))).all():

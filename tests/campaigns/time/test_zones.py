@@ -12,6 +12,7 @@ import pytest
 from phonenumbers.timezone import UNKNOWN_TIMEZONE, time_zones_for_number
 from phonenumbers.tzdata import TIMEZONE_DATA
 
+from campaigns.phones.phone import Phone, read_phone
 from campaigns.phones.phone_zones import zones_of
 from campaigns.time.zones import after_repeat, zones_of_region
 from tests.support.cases import each
@@ -123,6 +124,15 @@ def test_a_number_of_anywhere_in_a_country_is_in_hours_from_its_first_zone_to_it
 def _seconds(moment: datetime) -> float:
     offset = moment.utcoffset()
     return offset.total_seconds() if offset is not None else 0.0
+
+
+def test_where_a_country_has_one_zone_a_number_shows_no_other() -> None:
+    """So it need not be read again where its country is stored."""
+    some = {(region, len(phone)): phone for phone, region in numbers()}
+    for (region, _), phone in some.items():
+        of_country, read = zones_of_region(region), read_phone(phone, landlines=True)
+        if len(of_country) == 1 and isinstance(read, Phone):
+            assert (read.region, zones_of(phone)) == (region, of_country), phone
 
 
 def test_where_the_library_names_no_zone_of_the_country_all_of_them_count() -> None:
