@@ -24,6 +24,7 @@ from app.wiring.environment import from_environment
 from campaigns.approval import ApprovalLimits
 from campaigns.errors import NotFound, SpecError
 from campaigns.frozen import frozen
+from campaigns.message.part import WhenMet
 from campaigns.money.costs import Money
 from campaigns.rules.caps import Cap
 from campaigns.spec.cap_spec import CapSpec
@@ -163,13 +164,13 @@ class _Written(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     database: DatabaseSettings = Field(default={}, validate_default=True)
-    server: ServerSettings = Field(default={}, validate_default=True)
+    server: WhenMet[ServerSettings] = Field(default_factory=ServerSettings.model_construct)
     providers: dict[str, dict[str, Any]] = Field(default={})
-    caps: list[CapSpec] = Field(default=[])
-    approval: ApprovalSettings = Field(default={}, validate_default=True)
-    retention: RetentionSettings = Field(default={}, validate_default=True)
-    drafts: DraftsSettings = Field(default={}, validate_default=True)
-    notify: list[NotifySettings] = Field(default=[])
+    caps: list[WhenMet[CapSpec]] = Field(default=[])
+    approval: WhenMet[ApprovalSettings] = Field(default_factory=ApprovalSettings.model_construct)
+    retention: WhenMet[RetentionSettings] = Field(default_factory=RetentionSettings.model_construct)
+    drafts: WhenMet[DraftsSettings] = Field(default_factory=DraftsSettings.model_construct)
+    notify: list[WhenMet[NotifySettings]] = Field(default=[])
 
     @field_validator("notify")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-P = TypeVar("P", bound="Part")
+M = TypeVar("M", bound=BaseModel)
 
 
 class Part(BaseModel):
@@ -17,13 +17,13 @@ class Part(BaseModel):
 
 
 class _Met:
-    def __get_pydantic_core_schema__(self, part: type[Part], _: GetCoreSchemaHandler) -> CoreSchema:
-        def validated(value: Any, info: ValidationInfo) -> Part:
-            return part.model_validate(value, context=info.context)
+    def __get_pydantic_core_schema__(self, model: type[M], _: GetCoreSchemaHandler) -> CoreSchema:
+        def validated(value: Any, info: ValidationInfo) -> M:
+            return model.model_validate(value, context=info.context)
 
         return core_schema.with_info_plain_validator_function(validated)
 
 
-WhenMet = Annotated[P, _Met()]
+WhenMet = Annotated[M, _Met()]
 """A table that few files have: what checks it is built when one is met. Of the content's dozen that takes longer than
 the rest of the file's."""

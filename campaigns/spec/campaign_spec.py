@@ -22,7 +22,7 @@ from campaigns.intake.dates import refuse_incomplete
 from campaigns.intake.model import ANY_USER_ID, IntakeOptions, UserIds
 from campaigns.intake.names import fold
 from campaigns.message.content_spec import ContentSpec
-from campaigns.message.part import Part
+from campaigns.message.part import Part, WhenMet
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.template_category import AUTO, template_category
 from campaigns.rules.decision import Consent
@@ -233,7 +233,7 @@ class CampaignSpec(Part):
     schedule: ScheduleSpec = Field(default_factory=ScheduleSpec)
     pace: PaceSpec = Field(default_factory=PaceSpec)
     tags: list[str] = Field(default=[], description="names that caps can count by")
-    caps: list[CapSpec] = Field(
+    caps: list[WhenMet[CapSpec]] = Field(
         default=[], description="how often a person may be written to, across campaigns"
     )
     obeys_caps: StrictBool = Field(
@@ -242,18 +242,18 @@ class CampaignSpec(Part):
     counts_toward_caps: StrictBool = Field(
         default=True, description="whether its messages use up the caps of others"
     )
-    hours: HoursSpec | None = Field(default=None, description="when messages may arrive")
-    budget: BudgetSpec | None = Field(default=None, description="what it may cost")
-    consent: ConsentSpec | None = Field(default=None, description="whether people must have agreed")
-    holdout: HoldoutSpec | None = Field(default=None, description="a group that gets nothing")
+    hours: WhenMet[HoursSpec] | None = Field(default=None, description="when messages may arrive")
+    budget: WhenMet[BudgetSpec] | None = Field(default=None, description="what it may cost")
+    consent: WhenMet[ConsentSpec] | None = Field(default=None, description="whether people must have agreed")
+    holdout: WhenMet[HoldoutSpec] | None = Field(default=None, description="a group that gets nothing")
     breaker: BreakerSpec = Field(default_factory=BreakerSpec, description="when failures pause it")
-    marketing_messages: MarketingMessagesSpec | None = Field(
+    marketing_messages: WhenMet[MarketingMessagesSpec] | None = Field(
         default=None, description="whether it goes through Meta's Marketing Messages API"
     )
-    variants: list[VariantSpec] = Field(
+    variants: list[WhenMet[VariantSpec]] = Field(
         default=[], description="several messages to try out against each other"
     )
-    winner: WinnerSpec | None = Field(default=None, description="which variant the rest gets")
+    winner: WhenMet[WinnerSpec] | None = Field(default=None, description="which variant the rest gets")
 
     @property
     def lanes(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from campaigns.rules.decision import Hours
 from campaigns.rules.hours import describe_hours
 from campaigns.time.pace import Rate, write_duration
 from scheduler.sending.lanes import Lane
-from scheduler.sending.pacing import SHORTEST_GAP, rate_bucket
+from scheduler.sending.pacing import SHORTEST_GAP
 from scheduler.sending.plans import BudgetLine, Plan
 
 SECOND: Final = timedelta(seconds=1)
@@ -68,6 +68,8 @@ def _lane_limits(load: LaneLoad) -> Iterator[Limit]:
 
 
 def _rate_limit(name: str, rate: Rate, sends: int) -> Limit:
+    from scheduler.sending.buckets import rate_bucket
+
     bucket = rate_bucket(rate)
     pace = bucket.per_second if bucket else rate.per_second
     return Limit(name, str(rate), timedelta(seconds=max(0, sends - 1) / pace))

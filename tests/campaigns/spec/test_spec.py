@@ -45,6 +45,14 @@ def test_a_small_file_has_the_documented_defaults(file: Path) -> None:
     assert spec.content.types == (MessageType.TEXT,)
 
 
+def test_what_checks_a_table_that_few_files_have_is_built_when_one_is_met(file: Path) -> None:
+    spec = accepted(file, HEAD + BODY)
+    checks = str(type(spec).__pydantic_core_schema__)
+    assert "ScheduleSpec" in checks
+    few = "BudgetSpec CapSpec ConsentSpec HoldoutSpec HoursSpec TemplateSpec VariantSpec WinnerSpec"
+    assert [name for name in few.split() if name in checks] == []
+
+
 def test_every_key_is_read(file: Path) -> None:
     spec = accepted(
         file,

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.time.pace import Rate
-from scheduler.sending.pacing import Pacer, gap_bucket, rate_bucket
+from scheduler.sending.buckets import gap_bucket, rate_bucket
+from scheduler.sending.pacing import Pacer
 from tests.support.cases import each
 from tests.support.examples import share
 from tests.support.timeline import Timeline, run_on_timeline
