@@ -49,7 +49,7 @@ async def test_an_older_database_knows_the_same_states(tmp_path: Path) -> None:
         for statement in STORED:
             await connection.execute(text(statement))
     with closing(sqlite3.connect(file)) as database:
-        assert _makes_table(database, "UPDATE jobs SET state = 'sent'")
+        assert _makes_table(database, "UPDATE jobs SET state = 'sent' WHERE id = 1")
         await upgrade(engine)
         await engine.dispose()
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -58,4 +58,4 @@ async def test_an_older_database_knows_the_same_states(tmp_path: Path) -> None:
                 assert database.execute(f"UPDATE {table} SET state = '{state}'").rowcount == 1
             with pytest.raises(sqlite3.IntegrityError, match=f"ck_{table}_state_known"):
                 database.execute(f"UPDATE {table} SET state = 'lost'")
-        assert not _makes_table(database, "UPDATE jobs SET state = 'read'")
+        assert not _makes_table(database, "UPDATE jobs SET state = 'read' WHERE id = 1")
