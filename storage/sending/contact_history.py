@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import orjson
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Insert,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Text,
     Update,
     bindparam,
+    column,
     delete,
     func,
     select,
@@ -87,23 +89,33 @@ class Taken:
 
 @by_dialect
 def _recent(sqlite: bool) -> Select[Any]:
+    """PostgreSQL looks each person up: all at once it reads the history of everybody while it has not analyzed it."""
+    late = (touches.c.at > bindparam("since"), ~touches.c.void)
+    if sqlite:
+        found: Any = (
+            select(touches).where(is_among(sqlite, touches.c.phone, "phones"), *late).subquery("found")
+        )
+        source = found
+    else:
+        phones = func.unnest(bindparam("phones", type_=ARRAY(Text())))
+        asked = phones.table_valued(column("phone", Text), name="asked").render_derived()
+        # With an OFFSET it is not merged into one join of all.
+        found = select(touches).where(touches.c.phone == asked.c.phone, *late).offset(0).lateral("found")
+        source = asked.join(found, true())
     columns = (
-        touches.c.phone,
-        touches.c.job_id,
-        touches.c.at,
-        touches.c.lane,
-        touches.c.category,
-        touches.c.tags,
-        touches.c.counts,
+        found.c.phone,
+        found.c.job_id,
+        found.c.at,
+        found.c.lane,
+        found.c.category,
+        found.c.tags,
+        found.c.counts,
         func.coalesce(jobs.c.state == JobState.SENDING.value, False),
     )
     return (
         select(*columns)
-        .outerjoin(jobs, jobs.c.id == touches.c.job_id)
-        .where(
-            is_among(sqlite, touches.c.phone, "phones"), touches.c.at > bindparam("since"), ~touches.c.void
-        )
-        .order_by(touches.c.at, touches.c.id)
+        .select_from(source.outerjoin(jobs, jobs.c.id == found.c.job_id))
+        .order_by(found.c.at, found.c.id)
     )
 
 
@@ -111,7 +123,7 @@ async def recent_history(
     connection: AsyncConnection, phones: Sequence[str], since: datetime
 ) -> dict[str, list[HistoryRow]]:
     """Each phone's entries after `since`, oldest first."""
-    asked = {"phones": as_values(connection, phones), "since": since}
+    asked = {"phones": as_values(connection, dict.fromkeys(phones)), "since": since}
     found = await connection.execute(_recent(connection), asked)
     rows: defaultdict[str, list[HistoryRow]] = defaultdict(list)
     for phone, job_id, at, lane, category, tags, counts, under_way in found:
