@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import orjson
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     Insert,
@@ -31,7 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from campaigns.frozen import field_names, frozen
 from campaigns.states import JobState
-from storage.database.bulk import among, as_rows, as_values, by_dialect, given_rows, is_among
+from storage.database.bulk import among, as_rows, as_values, by_dialect, given_array, given_rows, is_among
 from storage.database.engine import execute_later
 from storage.database.upserts import upsert_into
 from storage.tables.contacts import touches
@@ -97,7 +96,7 @@ def _recent(sqlite: bool) -> Select[Any]:
         )
         source = found
     else:
-        phones = func.unnest(bindparam("phones", type_=ARRAY(Text())))
+        phones = func.unnest(given_array("phones", Text()))
         asked = phones.table_valued(column("phone", Text), name="asked").render_derived()
         # With an OFFSET it is not merged into one join of all.
         found = select(touches).where(touches.c.phone == asked.c.phone, *late).offset(0).lateral("found")
