@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 SLICE: Final = 0.1
 """Seconds worth of sends that one slice commits ahead."""
-IN_LINE: Final = 2.5 * SLICE
-"""Seconds after its slice is opened by which a call should have left: half of the slice before may be in front, and a
-slice's worth may wait to leave."""
+IN_LINE: Final = 2.75 * SLICE
+"""Seconds after its slice is opened by which a call should have left: three quarters of the slice before may be in
+front, and a slice's worth may wait to leave."""
 LARGEST_SLICE: Final = 200
 """Messages; more than 100 only on a lane that may send more than 1,000 a second, which no number of WhatsApp's may."""
 SHORTEST_GAP: Final = timedelta(milliseconds=1)
