@@ -36,7 +36,7 @@ from storage.runs.editions import Edition
 from storage.tables.all_tables import metadata
 from storage.tables.audience import campaigns, recipients
 
-ROWS = 500_000
+ROWS = 300_000
 MILLION = 1_000_000
 TIMES = 3
 BAR = 0.6
