@@ -20,6 +20,7 @@ from storage.sending.erased import ERASED
 from storage.tables.audience import imports, recipients
 from storage.tables.runs import jobs
 from storage.tables.types import Text
+from storage.views.counted_jobs import count_by
 from storage.views.people_ranges import Range
 from storage.views.report_scope import ScheduledRun, Scope, scope_of
 from storage.views.reports import reason_before_launch, state_before_launch
@@ -96,7 +97,10 @@ async def count_recipients(
     not_reached: bool = False,
 ) -> int:
     """How many `stream_recipients` lists without a limit."""
-    listed = _listed(await scope_of(connection, campaign, chosen), not_reached=not_reached)
+    scope = await scope_of(connection, campaign, chosen)
+    if scope.launched and not not_reached:
+        return sum((await count_by(connection, scope, "state")).values())
+    listed = _listed(scope, not_reached=not_reached)
     counted = listed.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
     return int((await connection.execute(counted)).scalar_one())
 
@@ -112,12 +116,15 @@ def _not_reached(scope: Scope) -> ColumnElement[bool]:
     if not scope.launched:
         ended = state_before_launch(scope.campaign) in ENDED
         return literal(ended) & ~recipients.c.phone.startswith(ERASED)
+    unreached = jobs.c.state.in_(ENDED) & ~jobs.c.phone.startswith(ERASED)
+    if scope.few is not None and len(scope.few) == 1:  # a run has one message for a person
+        return unreached
     other = jobs.alias("other")
     blocking = (other.c.id > jobs.c.id) | other.c.state.not_in(ENDED)
     theirs = select(other.c.id).where(
         other.c.run_id.in_(scope.run_ids), other.c.phone == jobs.c.phone, other.c.id != jobs.c.id, blocking
     )
-    return jobs.c.state.in_(ENDED) & ~theirs.exists() & ~jobs.c.phone.startswith(ERASED)
+    return unreached & ~theirs.exists()
 
 
 async def files_of_recipients(connection: AsyncConnection, campaign_id: int) -> list[ListedFile]:
