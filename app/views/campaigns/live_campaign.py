@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 from app.views.campaigns.paces import APART, PACE_OF, STRETCHES, chart_stretches, pace_of_now
@@ -100,12 +101,12 @@ class LiveCampaign:
         busiest = self._busiest
         return self.limit if self.limit and (not busiest or busiest >= self.limit / _NEAR) else None
 
-    @property
+    @cached_property
     def unit(self) -> PaceUnit:
         """In which its pace is shown; that of the limit where it is near, so that it does not change back and forth."""
         return unit_of(self.near_limit or self._busiest or 1.0)
 
-    @property
+    @cached_property
     def _busiest(self) -> float:
         return max((self.per_second, *(rate for _, rate in self.pace.points)))
 
