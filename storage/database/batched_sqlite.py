@@ -4,6 +4,7 @@ that is busy sending comes back to each of them late."""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -39,6 +40,21 @@ class BatchedConnection(Connection):
         """Receives the number of affected rows; while set, what is executed waits for the next step."""
         self._deferred: list[tuple[str, Any, RowcountCheck]] = []
         self._begun = False
+        self._ending: asyncio.Future[Any] | None = None
+        """Done once the thread has ended."""
+
+    async def _connect(self) -> Connection:
+        """Where there is no database the thread has ended first: it would answer a loop that is over."""
+        try:
+            return await super()._connect()
+        except sqlite3.Error:
+            if self._ending is not None:
+                await self._ending
+            raise
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        self._ending = super().stop()
+        return self._ending
 
     def cursor(self) -> Any:
         return _Cursor(self)

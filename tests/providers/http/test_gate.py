@@ -83,11 +83,11 @@ async def test_a_gate_that_counts_nothing_is_not_told_when_a_request_has_left(ht
 async def test_the_provider_has_its_whole_time_to_answer_however_long_a_request_waits_to_leave(
     server: RawServer,
 ) -> None:
-    http = Http(server.url(), timeout=0.3)
-    reply = await http.exchange(http.request("POST", "/messages", body={}), Opens(0.5))
+    http = Http(server.url(), timeout=1)
+    reply = await http.exchange(http.request("POST", "/messages", body={}), Opens(1.2))
     await http.aclose()
     assert isinstance(reply, Answer)
-    assert reply.latency_ms < 300
+    assert reply.latency_ms < 1_000
 
 
 async def test_a_connection_that_breaks_while_a_request_waits_to_leave_is_not_in_doubt() -> None:

@@ -117,9 +117,9 @@ async def test_a_connection_whose_exchange_ends_after_the_pool_was_closed_is_clo
         await asyncio.wait_for(closed.wait(), 1)
 
 
-@pytest.mark.parametrize("pause", [0.2, 0.4])
+@pytest.mark.parametrize("pause", [0.6, 1.2])
 async def test_each_request_of_a_kept_connection_has_its_whole_time(pause: float) -> None:
-    """The timer is set once for several: for the first request it looks 0.3 seconds after that was written."""
+    """The timer is set once for several: for the first request it looks a second after that was written."""
 
     async def answer_the_first(connection: Connection) -> None:
         await connection.read_request()
@@ -127,13 +127,13 @@ async def test_each_request_of_a_kept_connection_has_its_whole_time(pause: float
         await connection.read_request()
         await connection.closed_by_client()
 
-    async with raw_server(answer_the_first) as server, client(server.url(), timeout=0.3) as http:
+    async with raw_server(answer_the_first) as server, client(server.url(), timeout=1) as http:
         assert isinstance(await post(http), Answer)
         await asyncio.sleep(pause)
         reply = await asyncio.wait_for(post(http), 5)
     assert isinstance(reply, Unknown)
     assert (server.connections, reply.code) == (1, "late")
-    assert reply.latency_ms >= 300
+    assert reply.latency_ms >= 1_000
 
 
 async def test_an_answer_that_drips_in_is_late_in_all() -> None:
@@ -143,7 +143,7 @@ async def test_an_answer_that_drips_in_is_late_in_all() -> None:
             await connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             await asyncio.sleep(0.02)
 
-    async with raw_server(drip) as server, client(server.url(), timeout=0.3) as http:
+    async with raw_server(drip) as server, client(server.url(), timeout=1) as http:
         reply = await post(http)
     assert isinstance(reply, Unknown)
     assert reply.code == "late"

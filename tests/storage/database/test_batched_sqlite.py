@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+import threading
+import time
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
 
+from storage.database.batched_sqlite import BatchedConnection
 from storage.database.engine import Connection, Engine, execute_later, reading, writing
 from storage.tables.lanes import lanes
 
@@ -74,3 +80,33 @@ async def test_what_a_write_met_may_undo_the_transaction(engine: Engine) -> None
     with pytest.raises(ZeroDivisionError, match="1"):
         await add_but_refuse(engine)
     assert await names(engine) == 0
+
+
+class SlowToEnd(BatchedConnection):
+    """Its thread takes a while to see that there is no connection to close."""
+
+    @property
+    def _connection(self) -> Any:
+        if threading.current_thread() is self._thread:
+            time.sleep(0.2)
+        return None
+
+    @_connection.setter
+    def _connection(self, _: Any) -> None: ...
+
+
+def test_a_connection_that_fails_leaves_no_thread_that_answers_a_loop_that_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    made: list[BatchedConnection] = []
+
+    async def fail() -> None:
+        made.append(SlowToEnd(partial(sqlite3.connect, "/nowhere/drumbeat.db")))
+        with pytest.raises(sqlite3.OperationalError):
+            await made[0]
+
+    asyncio.run(fail())
+    made[0]._thread.join(10)
+    assert failed == []
