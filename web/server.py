@@ -19,6 +19,7 @@ from campaigns.errors import Unavailable, UsageError
 from campaigns.time.pace import Rate
 from providers.registry import capabilities_of
 from providers.settings import AccountSettings
+from scheduler.clock.supervision import cancelled
 from scheduler.receipts.inbox import keep_processing
 from scheduler.sending.lanes import Account, open_account
 from storage.database.engine import Engine
@@ -70,7 +71,11 @@ async def serving(
                     Mount(PREFIX, api_app(engine, settings, https_only=host not in LOCAL_HOSTS)),
                     Mount("/", site),
                 ]
-            async with _processing(engine, accounts, arrived), _server(app, listener, settings):
+            async with (
+                _processing(engine, accounts, arrived),
+                _server(app, listener, settings),
+                _compiling() if pages else nullcontext(),
+            ):
                 yield _address(listener, settings)
 
 
@@ -159,6 +164,17 @@ async def _processing(
         stop.set()
         arrived.set()
         await task
+
+
+@asynccontextmanager
+async def _compiling() -> AsyncIterator[None]:
+    from web.look.environment import compile_templates  # only where there are pages
+
+    task = asyncio.create_task(compile_templates(), name="templates")
+    try:
+        yield
+    finally:
+        await cancelled(task)
 
 
 @asynccontextmanager

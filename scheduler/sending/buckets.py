@@ -40,6 +40,12 @@ class Bucket(AsyncLimiter):
             return 0.0
         return (self._level + 1 - self.max_rate) / self._rate_per_sec
 
+    def pause(self) -> float:
+        """Seconds until it is worth trying again: at a fast rate until it has room for several, which are then sent in
+        one step. That takes a quarter of the tokens that make up for late timers, so no room is lost meanwhile."""
+        wait = self.ready_in()
+        return wait and wait + (self.max_rate - 1) // 4 / self._rate_per_sec
+
     async def wait(self) -> None:
         """Wait for room and take it: for a request that only this limit holds back."""
         await self.acquire()

@@ -222,7 +222,7 @@ class Pacer:
         buckets = self._run(run_id).limits
         if not buckets and self.slots is None:
             return True
-        while (wait := max(self.ready_in(run_id), self._line_moves_in(run_id))) > 0:  # noqa: ASYNC110
+        while (wait := self._pause(run_id)) > 0:  # noqa: ASYNC110
             await asyncio.sleep(max(wait, TICK))
         if self.slots is not None and not self.slots.left:
             return False
@@ -238,11 +238,16 @@ class Pacer:
         """What a request that has had its turns waits at when it is written."""
         return ExitGate(self._run(run_id), recipients, may_leave)
 
+    def _pause(self, run_id: int) -> float:
+        """Seconds to wait before the run's next turn."""
+        wait = max(_pause(self._run(run_id).limits), self._line_moves_in(run_id))
+        return max(wait, self.slots.ready_in()) if self.slots else wait
+
     def _line_moves_in(self, run_id: int) -> float:
-        """Seconds until a call of the run leaves, where as many as a slice holds wait to: no more are started."""
+        """Seconds until calls of the run leave, where as many as a slice holds wait to: no more are started."""
         if self._run(run_id).waiting < self.slice_size(run_id):
             return 0.0
-        return max(_ready_in(self._run(run_id).exits), TICK)
+        return max(_pause(self._run(run_id).exits), TICK)
 
     def _run(self, run_id: int) -> _Run:
         return self._runs.get(run_id, self._no_run)
@@ -274,7 +279,7 @@ class ExitGate:
         run.waiting += 1
         try:
             async with run.line:
-                while (wait := _ready_in(self._exits)) > 0:  # noqa: ASYNC110
+                while (wait := _pause(self._exits)) > 0:  # noqa: ASYNC110
                     await asyncio.sleep(max(wait, TICK))
                 for bucket in self._exits:
                     bucket.take(self._recipients)
@@ -287,6 +292,6 @@ class ExitGate:
             bucket.retake(self._recipients)
 
 
-def _ready_in(buckets: Iterable[Bucket]) -> float:
-    """Seconds until each has room for one more."""
-    return max((bucket.ready_in() for bucket in buckets), default=0.0)
+def _pause(buckets: Iterable[Bucket]) -> float:
+    """Seconds until each is worth trying again."""
+    return max((bucket.pause() for bucket in buckets), default=0.0)

@@ -272,6 +272,13 @@ def test_a_saturated_lane_comes_within_three_percent_of_its_rate(per_second: int
     assert achieved / per_second >= 0.97
 
 
+def test_a_fast_lane_is_woken_once_for_several() -> None:
+    async def main() -> list[float]:
+        return await send_on_ways(Pacer([rate_bucket(Rate(1_000, SECOND))]), 1, [0.0] * 1_000)
+
+    assert len(set(run_on_timeline(main()))) <= 200
+
+
 def test_a_gap_outlives_a_restart() -> None:
     async def main() -> float:
         pacer = Pacer([])
