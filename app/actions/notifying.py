@@ -9,7 +9,7 @@ from app.wiring.rights import act
 from app.wiring.settings import FILE_NAME, Settings
 from campaigns.errors import NotFound, UsageError
 from campaigns.frozen import frozen
-from campaigns.spec.toml_files import nearest
+from campaigns.nearest import nearest
 from campaigns.time.clock import Now, utc_now
 from providers.notify.settings import NotifySettings
 from scheduler.notify.delivery import send
@@ -43,7 +43,7 @@ def _chosen(settings: Settings, name: str | None) -> Sequence[NotifySettings]:
         raise UsageError(f"{where} has no [[notify]] table.", hint="docs/how-to/notify.md shows one.")
     chosen = [target for target in settings.notify if name in (None, target.name)]
     if not chosen:
-        guess = nearest(name or "", [target.name for target in settings.notify])
+        guess = nearest((name or "").lower(), [target.name for target in settings.notify])
         names = ", ".join(target.name for target in settings.notify)
         raise NotFound(
             f"There is no [[notify]] table with that name: {name}.",

@@ -16,8 +16,9 @@ from campaigns.message.content import Addition, MessageType
 from campaigns.message.content_spec import ContentSpec
 from campaigns.message.template_category import AUTO
 from campaigns.message.templates import about_variant
+from campaigns.nearest import nearest
 from campaigns.spec.campaign_spec import CampaignSpec
-from campaigns.spec.toml_files import loc_of, nearest, placed, read_toml
+from campaigns.spec.toml_files import loc_of, placed, read_toml
 from providers.registry import can_send, open_adapter, providers_that_send
 from providers.settings import AccountSettings
 from scheduler.audience.sendability import Refuse, refuse_unsendable_variants, user_ids_of
@@ -74,7 +75,7 @@ def refuse_unknown_senders(spec: CampaignSpec, account: AccountSettings) -> None
     names = [sender.name for sender in account.senders]
     for sender in spec.senders:
         if sender not in names:
-            guess = nearest(sender, names)
+            guess = nearest(sender.lower(), names)
             raise NotFound(
                 f"{spec.provider} has no sender {sender!r}.",
                 hint=f"Did you mean {guess}?" if guess else f"Its senders: {', '.join(names) or 'none'}.",

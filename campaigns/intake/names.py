@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from difflib import get_close_matches
 from typing import Final
+
+from campaigns.nearest import similar
 
 _QUOTES: Final = "\"'`´‘’‚‛“”„‟«»‹›"
 
@@ -25,5 +26,5 @@ def fold(name: str) -> str:
 def nearest(wanted: str, names: list[str] | tuple[str, ...]) -> list[str]:
     """The names, most similar first."""
     folded = {fold(name): name for name in names}
-    close = [folded[name] for name in get_close_matches(fold(wanted), list(folded), n=3, cutoff=0.5)]
+    close = [folded[name] for name in similar(fold(wanted), folded, most=3, least=0.5)]
     return close + [name for name in names if name not in close]

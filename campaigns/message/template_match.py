@@ -18,6 +18,7 @@ from campaigns.message.provider_templates import (
     same_language,
 )
 from campaigns.message.template_category import AUTO
+from campaigns.nearest import nearest
 
 KEY: Final = "content.template"
 UNSENDABLE: Final = {
@@ -130,11 +131,9 @@ def _unknown(spec: TemplateSpec | Template, templates: Sequence[ProviderTemplate
     if languages:
         text = f"{spec.name} is not there in {spec.language}, only in {', '.join(languages)}."
         return Mismatch(f"{KEY}.language", text, f'Write language = "{languages[0]}".')
-    from difflib import get_close_matches
-
-    near = get_close_matches(spec.name, {each.name for each in templates}, n=1)
+    near = nearest(spec.name, {each.name for each in templates})
     text = f"the account has no template {spec.name}."
-    return Mismatch(f"{KEY}.name", text, f"Did you mean {near[0]}?" if near else "")
+    return Mismatch(f"{KEY}.name", text, f"Did you mean {near}?" if near else "")
 
 
 def _wrong_body(spec: TemplateSpec, found: ProviderTemplate) -> Iterator[Mismatch]:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +20,7 @@ from campaigns.message.content_tree import Source, free_form_tree, template_tree
 from campaigns.message.marks import Value, marked_value
 from campaigns.message.placeholders import is_shown, literal
 from campaigns.message.plain_texts import plain_parts
+from campaigns.nearest import nearest
 
 if TYPE_CHECKING:
     from campaigns.message.engine_texts import Template
@@ -159,10 +159,10 @@ def _refuse_unused(defaults: Iterable[str], names: frozenset[str]) -> None:
     unused = sorted(set(defaults) - names)
     if unused:
         free = sorted(names - set(defaults))
-        near = get_close_matches(unused[0], free, n=1)
+        near = nearest(unused[0], free)
         raise SpecError(
             f"content.defaults.{unused[0]}: no text uses {{{{ {unused[0]} }}}}.",
-            hint=f"The text has {{{{ {near[0]} }}}}: correct one of them." if near else "Remove it.",
+            hint=f"The text has {{{{ {near} }}}}: correct one of them." if near else "Remove it.",
         )
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import Final
+
+from campaigns.nearest import nearest
 
 OWN: Final = """
 Argentina 54, Brazil 55, Chile 56, Colombia 57, Egypt 20, France 33, Germany 49, India 91, Indonesia 62, Israel 972,
@@ -120,8 +121,8 @@ def known_market(written: str) -> str | None:
 
 def nearest_market(written: str) -> str | None:
     """The known name most similar to an unknown one."""
-    near = get_close_matches(_plain(written), _spellings(), n=1)
-    return _spellings()[near[0]] if near else None
+    near = nearest(_plain(written), _spellings())
+    return None if near is None else _spellings()[near]
 
 
 def _plain(name: str) -> str:

@@ -11,7 +11,6 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from campaigns.frozen import frozen
 from campaigns.money.costs import to_micros
 from campaigns.money.markets import known_market, nearest_market
 from campaigns.money.prices import ANY, AUTHENTICATION, CLOSED, INTERNATIONAL, OPEN, SERVICE
+from campaigns.nearest import nearest
 
 Rates = Mapping[tuple[str, str, str], int]
 """(market, category, window) -> micro-units."""
@@ -101,9 +101,9 @@ def _columns(path: Path, header: _Row) -> list[str]:
     known = {MARKET, CURRENCY, *COLUMNS, *NOT_MESSAGES}
     for written, column in zip(header.cells, columns, strict=True):
         if column not in known:
-            near = get_close_matches(column, known, n=1)
+            near = nearest(column, known)
             hint = (
-                f"Did you mean {near[0]}?"
+                f"Did you mean {near}?"
                 if near
                 else f"The known columns are {MARKET}, {', '.join(CATEGORIES)}."
             )

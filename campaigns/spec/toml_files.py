@@ -6,7 +6,6 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -16,6 +15,7 @@ from pydantic_core import ErrorDetails
 from campaigns.bounded_files import read_whole
 from campaigns.errors import Fault, InvalidInput, NotFound, SpecError
 from campaigns.frozen import frozen
+from campaigns.nearest import nearest
 
 Loc = tuple[int | str, ...]
 
@@ -144,11 +144,6 @@ def loc_of(key: str) -> Loc:
     return tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", key))
 
 
-def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The known name that was probably meant."""
-    return next(iter(get_close_matches(name.lower(), known, n=1, cutoff=0.6)), None)
-
-
 def _fault(detail: ErrorDetails, model: type[BaseModel], within: Loc, hide: bool) -> Fault:
     loc = tuple(part for part in detail["loc"] if part != "[key]")
     message = _problem(detail, loc, model, within, hide)
@@ -201,7 +196,7 @@ def _kind(value: object) -> str:
 
 def _unknown_key(loc: Loc, model: type[BaseModel], within: Loc) -> str:
     known = list(_fields_at(model, loc[:-1]))
-    guess = nearest(str(loc[-1]), known)
+    guess = nearest(str(loc[-1]).lower(), known)
     parent = (*within, *loc[:-1])
     if guess:
         return f"{dotted((*within, *loc))} is not known. Did you mean {dotted((*parent, guess))}?"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.errors import NotFound
 from campaigns.frozen import frozen
+from campaigns.nearest import nearest
 from campaigns.states import CampaignState
 from storage.audience.audience import lock_campaign
 from storage.database.engine import lock_names
@@ -178,8 +178,8 @@ async def require(connection: AsyncConnection, name: str) -> Campaign:
     if found := await find(connection, name):
         return found
     names = (await connection.execute(select(campaigns.c.name))).scalars().all()
-    guess = get_close_matches(name, names, n=1)
-    hint = f"Did you mean {guess[0]}?" if guess else "drumbeat campaign list"
+    guess = nearest(name, names)
+    hint = f"Did you mean {guess}?" if guess else "drumbeat campaign list"
     raise NotFound(f"There is no campaign {name!r}.", hint=hint)
 
 

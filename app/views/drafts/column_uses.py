@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
 from typing import Final
 
 from app.views.drafts.list_checks import ListCheck
 from campaigns.frozen import frozen
 from campaigns.intake.columns import Column
 from campaigns.intake.names import fold
+from campaigns.nearest import nearest
 from campaigns.spec.campaign_spec import AudienceSpec
 
 PHONE: Final = "phone"
@@ -116,5 +116,5 @@ def _likely(wanted: str, columns: Collection[str], *, close: bool) -> str | None
     for name, column in by_name.items():
         if name in also:
             return column
-    near = get_close_matches(wanted, list(by_name), n=1, cutoff=_CLOSE) if close else []
-    return by_name[near[0]] if near else None
+    near = nearest(wanted, by_name, least=_CLOSE) if close else None
+    return None if near is None else by_name[near]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from campaigns.errors import NotFound
 from campaigns.money.costs import from_micros
 from campaigns.money.prices import RateCard
-from campaigns.spec.toml_files import nearest
+from campaigns.nearest import nearest
 from storage.audience import rates
 from storage.audience.rates import CardLine
 from storage.database.engine import Connection
@@ -27,7 +27,7 @@ async def cards_named(connection: Connection, name: str) -> list[RateCard]:
     """Every card of that name, by its first valid day. Raises NotFound with the nearest name."""
     if cards := await rates.load_cards(connection, name):
         return cards
-    guess = nearest(name, [line.name for line in await list_cards(connection)])
+    guess = nearest(name.lower(), [line.name for line in await list_cards(connection)])
     raise NotFound(
         f"There is no rate card {name!r}.",
         hint=f"Did you mean {guess}?" if guess else f"drumbeat rates import FILE --name {name} …",

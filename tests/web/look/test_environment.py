@@ -23,7 +23,7 @@ def test_no_template_is_left_for_its_first_view_to_compile() -> None:
     environment.cache_clear()
     asyncio.run(compile_templates())
     assert environment().cache is not None
-    compiled = {name for _, name in environment().cache.keys()}
+    compiled = {name for _, name in environment().cache}
     assert compiled == {str(path.relative_to(WEB)) for path in WEB.rglob("*.html")}
 
 
