@@ -3,10 +3,14 @@
 A command's module is imported only when it is needed, so that `drumbeat --help` answers at once.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
-import atexit
 import gc
+
+gc.set_threshold(200_000)  # ahead of all other imports: see main
+
+import atexit
 import importlib
 import io
 import os
@@ -291,7 +295,6 @@ def cli(
 def main() -> None:
     """Run drumbeat. What imports make stays: to look for garbage in it again and again, and to take it apart at the
     end, would take a third of a short command's time; so would a search for plugins of pydantic."""
-    gc.set_threshold(200_000)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _open_closed_streams()
     code: int | str | None = 1

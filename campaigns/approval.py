@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from campaigns.frozen import frozen
 from campaigns.money.costs import Money, plain
+
+NEEDED: Final = "It needs approval"
+"""How the reason of a pause begins that an approval ends."""
 
 
 @frozen

@@ -108,3 +108,12 @@ class RunState(StrEnum):
     PAUSED = "paused"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
+
+
+NO_RUN: Final = "no_run"
+"""Of people to whom no run is left: those that were planned were missed, or were made without them."""
+ENDED_WITHOUT_RUN: Final = {
+    CampaignState.CANCELLED: (JobState.CANCELLED, "run_cancelled"),
+    CampaignState.COMPLETED: (JobState.EXPIRED, NO_RUN),
+}
+"""How, and why, it ends for people to whom a campaign has made no message."""

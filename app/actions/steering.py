@@ -23,7 +23,7 @@ async def approve_campaign(engine: Engine, settings: Settings, name: str, by: st
     """Approve it as it is now; also returns whether it was waiting for approval. Raises NotFound, InvalidInput, also if
     it does not fit its templates; Forbidden to who loaded it, where the settings ask for a second person."""
     from campaigns.errors import Forbidden
-    from scheduler.actions import approval
+    from scheduler.actions import approving
     from storage.access.audit import who_did
     from storage.audience.campaigns import require
 
@@ -39,7 +39,7 @@ async def approve_campaign(engine: Engine, settings: Settings, name: str, by: st
         from app.actions.templates import refuse_stored
 
         await refuse_stored(engine, settings, campaign.spec)
-    return await approval.approve(engine, name, by)
+    return await approving.approve(engine, name, by)
 
 
 @act("campaign.pause")

@@ -26,9 +26,10 @@ from campaigns.errors import NotFound, SpecError
 from campaigns.frozen import frozen
 from campaigns.message.part import WhenMet
 from campaigns.money.costs import Money
+from campaigns.nearest import nearest
 from campaigns.rules.caps import Cap
 from campaigns.spec.cap_spec import CapSpec
-from campaigns.spec.toml_files import TomlFile, explain, nearest, read_toml
+from campaigns.spec.toml_files import TomlFile, explain, read_toml
 from campaigns.spec.values import LEAST_AGE, Amount, CurrencyCode, SomeTime
 from providers.notify.settings import NotifySettings
 from providers.registry import ADAPTERS, account_settings
@@ -227,7 +228,7 @@ class Settings:
         """The account of that name. Raises NotFound, naming the nearest one."""
         if name in self.accounts:
             return self.accounts[name]
-        guess = nearest(name, list(self.accounts))
+        guess = nearest(name.lower(), self.accounts)
         where = self.path.name if self.path else FILE_NAME
         raise NotFound(
             f"There is no [providers.{name}] in {where}.",
@@ -328,7 +329,7 @@ def _account(name: str, values: Mapping[str, Any], file: TomlFile) -> AccountSet
     if not isinstance(adapter, str):
         raise file.error(within, f'providers.{name}.adapter is missing; write adapter = "ourvoice".')
     if adapter not in ADAPTERS:
-        guess = nearest(adapter, list(ADAPTERS))
+        guess = nearest(adapter.lower(), ADAPTERS)
         hint = f"Did you mean {guess}?" if guess else f"Known: {', '.join(sorted(ADAPTERS))}."
         raise file.error((*within, "adapter"), f"providers.{name}.adapter is not a known adapter.", hint=hint)
     model = account_settings(adapter)

@@ -6,20 +6,13 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
 
-from campaigns.approval import ApprovalLimits
-from campaigns.errors import InvalidInput, Stopped
+from campaigns.approval import NEEDED, ApprovalLimits
+from campaigns.errors import Stopped
 from campaigns.frozen import frozen
 from campaigns.money.costs import Money
-from campaigns.states import CampaignState, RunState
-from campaigns.time.clock import Now, utc_now
-from storage.audience.approvals import Approval, approval_of, digest_campaign, store_approval
-from storage.audience.campaigns import Campaign, require
-from storage.database.engine import Connection, Engine, reading, writing
-from storage.runs.control import move_campaign, move_runs
-from storage.runs.pausing import NEEDED
-from storage.views.estimates import count_recipients
-
-OVER: Final = (CampaignState.COMPLETED, CampaignState.CANCELLED)
+from storage.audience.approvals import approval_of, digest_campaign
+from storage.audience.campaigns import Campaign
+from storage.database.engine import Connection
 
 WorstCase = Callable[[Connection, Campaign], Awaitable[Money | None]]
 """The most that the campaign may cost, or None where a price is not known."""
@@ -36,31 +29,12 @@ class Guard:
 NO_GUARD: Final = Guard(ApprovalLimits())
 
 
-async def approve(engine: Engine, name: str, by: str, *, now: Now = utc_now) -> tuple[Approval, bool]:
-    """Approve the campaign as it is stored; whether it had waited for that, and now starts at its time."""
-    async with reading(engine) as connection:
-        campaign = await require(connection, name)
-        if campaign.state in OVER:
-            raise InvalidInput(
-                f"{name} is {campaign.state}; there is nothing to approve any more.",
-                hint=f"drumbeat campaign clone {name} NEW",
-            )
-        approval = Approval(await digest_campaign(connection, campaign.id), by, now())
-    async with writing(engine) as connection:
-        await store_approval(connection, campaign.id, approval)
-        campaign = await require(connection, name)
-        waited = campaign.state is CampaignState.PAUSED and (campaign.reason or "").startswith(NEEDED)
-        if waited:
-            running = await move_runs(connection, name, [RunState.PAUSED], RunState.RUNNING)
-            target = CampaignState.RUNNING if running else CampaignState.SCHEDULED
-            await move_campaign(connection, name, [CampaignState.PAUSED], target, approval.at)
-    return approval, waited
-
-
 async def approval_need(connection: Connection, campaign: Campaign, guard: Guard) -> str | None:
     """Why the campaign is not launched without an approval, or None."""
     if guard == NO_GUARD:
         return None
+    from storage.views.estimates import count_recipients  # not loaded where nothing needs an approval
+
     recipients = await count_recipients(connection, campaign.id)
     asked = guard.worst_case if guard.limits.amount else None
     worst_case = await asked(connection, campaign) if asked else None

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Table, and_, case, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.approval import NEEDED
 from campaigns.masking import masked
 from campaigns.notify_events import NotifyEvent
 from campaigns.states import CampaignState, RunState
@@ -25,8 +26,6 @@ from storage.tables.runs import runs
 
 OUT_OF_BUDGET: Final = "budget_reached"
 """How the reason of a pause begins that a higher budget ends."""
-NEEDED: Final = "It needs approval"
-"""The same of one that an approval ends."""
 UNFIT: Final = "template_mismatch"
 """The same of one that ends once the campaign fits its templates."""
 TEMPLATE_STOPPED: Final = "template_stopped"

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import field_names, frozen
 from campaigns.money.costs import NO_CURRENCY, Money, from_micros
-from campaigns.states import JobState
+from campaigns.states import ENDED_WITHOUT_RUN, JobState
 from storage.audience.campaigns import Campaign
 from storage.database.engine import is_sqlite
 from storage.tables.audience import recipients
@@ -21,7 +21,6 @@ from storage.tables.runs import attempts, events, jobs
 from storage.tables.types import Text
 from storage.views.people_ranges import PeopleFilter, Range, ranges_of
 from storage.views.report_scope import ScheduledRun
-from storage.views.reports import ENDED_WITHOUT_RUN
 
 LOOKED_AT: Final = 5_000
 """Rows that one page looks at where no index answers; the next goes on behind them."""

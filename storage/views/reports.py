@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.figures import share_of
 from campaigns.frozen import frozen
-from campaigns.states import AWAITING_RECEIPT, CampaignState, JobState
+from campaigns.states import AWAITING_RECEIPT, ENDED_WITHOUT_RUN, JobState
 from storage.audience.campaigns import Campaign
 from storage.receipts.user_ids import numbers_of_placeholders
 from storage.retention.purged_totals import JobGroup
@@ -36,13 +36,6 @@ NOT_REACHED: Final = (
     JobState.CANCELLED,
 )
 """How a message ends that did not arrive, or may not have arrived, in the order of the reports."""
-NO_RUN: Final = "no_run"
-"""Of people to whom no run is left: those that were planned were missed, or were made without them."""
-ENDED_WITHOUT_RUN: Final = {
-    CampaignState.CANCELLED: (JobState.CANCELLED, "run_cancelled"),
-    CampaignState.COMPLETED: (JobState.EXPIRED, NO_RUN),
-}
-"""How, and why, it ends for people to whom a campaign has made no message."""
 
 
 @frozen

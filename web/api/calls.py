@@ -34,7 +34,7 @@ from app.wiring.databases import snapshot
 from app.wiring.rights import acting
 from campaigns.atomic_files import NO_ROOM
 from campaigns.errors import DrumbeatError
-from campaigns.spec.toml_files import nearest
+from campaigns.nearest import nearest
 from web.api.operations import (
     JSON,
     LARGEST_BODY,
@@ -282,7 +282,7 @@ def _refuse_unknown(operation: Operation, request: Request) -> None:
     known = [each.name for each in operation.query]
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
-        guess = nearest(unknown[0], known)
+        guess = nearest(unknown[0].lower(), known)
         hint = f"Did you mean {guess}?" if guess else f"There are: {', '.join(known) or 'none'}."
         errors = [{"parameter": name, "detail": "there is none of that name"} for name in unknown]
         raise Problem(

@@ -17,7 +17,7 @@ from campaigns.errors import DrumbeatError, InvalidInput, NotFound
 from campaigns.frozen import frozen
 from campaigns.rules.decision import Send, Skip, Wait
 from campaigns.rules.names import WAITS_FOR_EVENT, Rule
-from campaigns.states import CampaignState, JobState, RunState
+from campaigns.states import ENDED_WITHOUT_RUN, CampaignState, JobState, RunState
 from campaigns.time.clock import Now, utc_now
 from scheduler.actions.approval import approval_problem
 from scheduler.clock.coming import coming_run
@@ -27,7 +27,6 @@ from storage.database.engine import Connection
 from storage.retention.purged_totals import purged_since
 from storage.runs.campaign_events import list_pauses
 from storage.runs.runs import TOO_LATE
-from storage.views.reports import ENDED_WITHOUT_RUN
 from storage.views.timelines import (
     JobHistory,
     Moment,

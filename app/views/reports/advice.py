@@ -6,10 +6,10 @@ from typing import Literal
 
 from campaigns.frozen import frozen
 from campaigns.reject_codes import RejectCode
-from campaigns.states import JobState
+from campaigns.states import NO_RUN, JobState
 from scheduler.actions.retrying import retry_verdict
 from storage.runs.retries import EndedGroup
-from storage.views.reports import NO_RUN, Failure
+from storage.views.reports import Failure
 
 REJECTED = "Correct these rows in the rejects file, and load that file into the campaign."
 _REJECTED: dict[str, str] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from campaigns.states import CampaignState
-from scheduler.actions.approval import approve
+from scheduler.actions.approving import approve
 from scheduler.actions.budget import change_budget
 from scheduler.actions.control import pause
 from scheduler.clock.launch import launch_due

@@ -12,7 +12,8 @@ from campaigns.approval import ApprovalLimits
 from campaigns.errors import InvalidInput, NotFound, Stopped
 from campaigns.money.costs import Money
 from campaigns.states import CampaignState
-from scheduler.actions.approval import NO_GUARD, Guard, approval_problem, approve
+from scheduler.actions.approval import NO_GUARD, Guard, approval_problem
+from scheduler.actions.approving import approve
 from scheduler.actions.control import cancel, pause, resume, schedule
 from scheduler.clock.launch import launch_due
 from storage.audience.approvals import digest_campaign

@@ -13,7 +13,7 @@ from sqlalchemy import Table, insert, select, update
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.spec.media_files import MediaFile
 from campaigns.states import CampaignState
-from scheduler.actions.approval import approve
+from scheduler.actions.approving import approve
 from scheduler.actions.cloning import clone
 from scheduler.actions.purge import carry_out, plan_purge
 from scheduler.actions.retrying import retry_failed

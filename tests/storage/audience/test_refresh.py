@@ -19,7 +19,8 @@ from campaigns.approval import ApprovalLimits
 from campaigns.errors import IntakeError, InvalidInput
 from campaigns.intake.model import ANY_USER_ID, UserIds
 from campaigns.spec.campaign_spec import CampaignSpec
-from scheduler.actions.approval import Guard, approve
+from scheduler.actions.approval import Guard
+from scheduler.actions.approving import approve
 from scheduler.audience.load import TooManyRejects, load
 from scheduler.audience.sendability import Refuse
 from scheduler.audience.staging import begin_stage

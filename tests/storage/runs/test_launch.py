@@ -13,7 +13,8 @@ from sqlalchemy import insert, select, text, update
 
 from campaigns.approval import ApprovalLimits
 from campaigns.errors import InvalidInput, NotFound, Stopped
-from scheduler.actions.approval import Guard, approve
+from scheduler.actions.approval import Guard
+from scheduler.actions.approving import approve
 from scheduler.actions.control import cancel, pause, resume
 from scheduler.clock.backfill import backfill, missed_between
 from scheduler.clock.launch import launch, launch_due
