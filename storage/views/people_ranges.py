@@ -83,6 +83,8 @@ class Range:
     """Whether it is one of recipients, and not of jobs."""
     ends: tuple[int, int] | None = None
     """The first key and the last, where there is no column."""
+    in_state_of: int | None = None
+    """The run whose messages in the state `value` it holds, all but those that `rest` leaves out."""
 
     @property
     def key(self) -> ColumnElement[Any]:
@@ -163,7 +165,10 @@ async def _of_run(connection: AsyncConnection, run_id: int, wanted: PeopleFilter
     if not wanted.states and (wanted.text or wanted.part):
         return await _everybody(connection, run_id)
     asked = [state for state in STATES if not wanted.states or state in wanted.states]
-    return [Range(f"{run_id}-{state.value}", mine, state.value, jobs.c.state) for state in asked]
+    return [
+        Range(f"{run_id}-{state.value}", mine, state.value, jobs.c.state, in_state_of=run_id)
+        for state in asked
+    ]
 
 
 def _narrow(run_id: int, wanted: PeopleFilter) -> Iterator[Range]:

@@ -166,6 +166,16 @@ async def test_what_no_index_answers_is_looked_for_in_bounds(
     assert await world.all(PeopleFilter([S.FAILED], part="Ada 55")) == [phone(55)]
 
 
+async def test_states_are_counted_without_reading_messages(world: World) -> None:
+    async with reading(world.engine) as connection:
+        with statements(world.engine) as asked:
+            everybody = await count_states(connection, world.campaign, world.run)
+            some = await count_people(connection, world.campaign, world.run, PeopleFilter([S.FAILED, S.READ]))
+    assert (everybody.total(), some) == (SIZE, everybody[S.FAILED] + everybody[S.READ])
+    assert asked
+    assert not [statement for statement, _ in asked if "FROM jobs" in statement]
+
+
 async def test_of_a_persons_tries_only_the_newest_counts(world: World) -> None:
     """Those who failed were tried again; one of them had got the first message after all."""
     async with writing(world.engine) as connection:
