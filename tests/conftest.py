@@ -27,7 +27,7 @@ from tests.support.databases import Pool, end_server, fresh_database, migrate_fi
 from tests.support.once import made_once
 from tests.support.paths import ROOT, quick_folder
 
-for profile, examples in {"quick": 10, "suite": 15, "all": 100, "soak": 2000}.items():
+for profile, examples in {"quick": 10, "suite": 15, "all": 60, "soak": 2000}.items():
     settings.register_profile(profile, max_examples=examples, deadline=None)
 settings.load_profile("suite")
 ON_BOTH = (

@@ -19,7 +19,7 @@ from scheduler.sending.lanes import Lane
 from scheduler.sending.shift import wait_for_stop
 from storage.database.engine import Connection, Engine, reading
 from storage.runs.job_counts import count_states
-from storage.runs.runs import RunRow, due_campaigns, open_runs
+from storage.runs.runs import OPEN, RunRow, due_campaigns, runs_open_since
 from storage.sending.intents import has_due_work
 from storage.sending.lanes import read_lanes
 from storage.views.campaign_status import next_run, runs_of_campaigns
@@ -43,6 +43,8 @@ class Watch:
         self._engine = engine
         self._lanes = lanes
         self._now = now
+        self._looked_at = now()
+        """The last time, or when it began."""
         self._runs: set[int] = set()
         self._open: dict[int, str] = {}
         """Runs that were open at the last look, and their campaigns."""
@@ -55,12 +57,14 @@ class Watch:
         """Seconds of the last checks: the shortest is what one costs, the others may have waited for something."""
 
     async def look(self) -> Snapshot:
-        """Progress of the runs that this runner has seen open."""
+        """Progress of the runs that were open since this runner began."""
         began = time.monotonic()
+        since, self._looked_at = self._looked_at, self._now()
         async with reading(self._engine) as connection:
-            opened = await open_runs(connection)
-            ended = await self._ended(connection, opened)
-            self._runs.update(run.id for run in opened)
+            known = await runs_open_since(connection, since)
+            opened = [run for run in known if run.state in OPEN]
+            ended = await self._ended(connection, known, opened)
+            self._runs.update(run.id for run in known)
             states = await count_states(connection, sorted(self._runs))
             lanes = await read_lanes(connection)
             unknown = [name for name in lanes if name not in self._lanes]
@@ -84,12 +88,15 @@ class Watch:
         )
         return replace(snapshot, held=await self._held_now(snapshot))
 
-    async def _ended(self, connection: Connection, opened: Sequence[RunRow]) -> tuple[Ended, ...]:
-        """The runs that were open at the last look and are not any more."""
+    async def _ended(
+        self, connection: Connection, known: Sequence[RunRow], opened: Sequence[RunRow]
+    ) -> tuple[Ended, ...]:
+        """The runs that were open at the last look, or have begun since, and are over."""
         now_open = {run.id: run.name for run in opened if not run.is_test}
+        begun = {run.id: run.name for run in known if run.id not in self._runs and not run.is_test}
         ended = [
             Ended(name, _by_name(await count_states(connection, [run_id])))
-            for run_id, name in self._open.items()
+            for run_id, name in (self._open | begun).items()
             if run_id not in now_open
         ]
         self._open = now_open

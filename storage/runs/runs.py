@@ -240,7 +240,8 @@ async def move_on(
         await _settle(connection, [campaign_id], [CampaignState.SCHEDULED, CampaignState.RUNNING], now)
 
 
-_IS_OPEN: Final = runs.c.state.in_([RunState.RUNNING, RunState.PAUSED])
+OPEN: Final = (RunState.RUNNING, RunState.PAUSED)
+_IS_OPEN: Final = runs.c.state.in_(OPEN)
 RUN_ROWS: Final = (
     select(
         runs.c.id,

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from campaigns.money.costs import Money
 from tests.support.cases import each
-from web.look.environment import (
-    WEB,
-    compile_templates,
-    environment,
-    grouped,
-    money,
-    wall_time,
-    without_commands,
-)
-
-
-def test_no_template_is_left_for_its_first_view_to_compile() -> None:
-    environment.cache_clear()
-    asyncio.run(compile_templates())
-    assert environment().cache is not None
-    compiled = {name for _, name in environment().cache}
-    assert compiled == {str(path.relative_to(WEB)) for path in WEB.rglob("*.html")}
+from web.look.environment import grouped, money, wall_time, without_commands
 
 
 @each(("amount", "shown"), [("9999990", "9,999,990.00"), ("-1234.5", "-1,234.50"), ("0.0125", "0.0125")])

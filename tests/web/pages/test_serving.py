@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.wiring.settings import ServerSettings, Settings
 from campaigns.errors import UsageError
+from web.look.environment import WEB, environment
 from web.server import serving
 
 
@@ -24,6 +26,16 @@ async def test_pages_webhooks_and_health_share_a_port(sqlite_engine: AsyncEngine
         assert (await client.get("/healthz")).json() == {"status": "ok"}
         assert (await client.post("/webhooks/nothing")).status_code == 404
         assert (await client.get("/metrics")).status_code == 200
+
+
+async def test_no_template_is_left_for_its_first_view_to_compile(sqlite_engine: AsyncEngine) -> None:
+    environment.cache_clear()
+    async with serving(sqlite_engine, Settings("sqlite://"), "127.0.0.1", 0, pages=True):
+        [compiling] = [task for task in asyncio.all_tasks() if task.get_name() == "templates"]
+        await compiling
+    assert environment().cache is not None
+    compiled = {name for _, name in environment().cache}
+    assert compiled == {str(path.relative_to(WEB)) for path in WEB.rglob("*.html")}
 
 
 async def test_without_being_asked_for_there_are_none(sqlite_engine: AsyncEngine) -> None:

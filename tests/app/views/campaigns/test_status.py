@@ -125,18 +125,36 @@ async def test_a_runner_that_is_alive_and_a_paused_sender_are_seen(engine: Engin
     ) in list(shown.facts())
 
 
+async def ended(engine: Engine, campaign_id: int, at: datetime) -> None:
+    over = update(runs).where(runs.c.campaign_id == campaign_id)
+    async with writing(engine) as connection:
+        await connection.execute(over.values(state="completed", ended_at=at))
+
+
 async def test_a_runner_sees_which_run_has_ended_with_its_numbers(engine: Engine) -> None:
     over = await store_campaign(engine, spec("over"), 3)
     await launched(engine, over, {})
     await launched(engine, await store_campaign(engine, spec("open"), 2), {"hours": 1})
     watch = Watch(engine, {}, lambda: NOW)
     assert (await watch.look()).ended == ()
-    async with writing(engine) as connection:
-        await connection.execute(
-            update(runs).where(runs.c.campaign_id == over).values(state="completed", ended_at=NOW)
-        )
+    await ended(engine, over, at=NOW)
     assert (await watch.look()).ended == (Ended("over", {"sent": 3}),)
     assert (await watch.look()).ended == ()
+
+
+async def test_a_run_that_began_and_ended_between_two_looks_is_seen_too(engine: Engine) -> None:
+    before = await store_campaign(engine, spec("before"), 1)
+    await launched(engine, before, {})
+    await ended(engine, before, at=NOW - timedelta(seconds=1))
+    watch = Watch(engine, {}, lambda: NOW)
+    assert (await watch.look()).ended == ()
+    short = await store_campaign(engine, spec("short"), 3)
+    await launched(engine, short, {})
+    await ended(engine, short, at=NOW)
+    snapshot = await watch.look()
+    assert (snapshot.ended, snapshot.total) == ((Ended("short", {"sent": 3}),), 3)
+    assert (await watch.look()).ended == ()
+    assert [one.campaign for one in (await watch.summary(interrupted=False)).campaigns] == ["short"]
 
 
 def test_the_exit_code_is_about_the_campaigns_that_were_asked_for() -> None:
