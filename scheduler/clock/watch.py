@@ -59,9 +59,9 @@ class Watch:
     async def look(self) -> Snapshot:
         """Progress of the runs that were open since this runner began."""
         began = time.monotonic()
-        since, self._looked_at = self._looked_at, self._now()
+        looked_at = self._now()
         async with reading(self._engine) as connection:
-            known = await runs_open_since(connection, since)
+            known = await runs_open_since(connection, self._looked_at)
             opened = [run for run in known if run.state in OPEN]
             ended = await self._ended(connection, known, opened)
             self._runs.update(run.id for run in known)
@@ -71,6 +71,7 @@ class Watch:
             held = await held_before_start(connection, self._now())
             unserved = [name for name in unknown if await has_due_work(connection, name, self._now())]
             upcoming = await next_run(connection, self._now())
+        self._looked_at = looked_at
         self._took.append(time.monotonic() - began)
         if states != self._states:
             self._states, self._changed_at = states, time.monotonic()
