@@ -63,15 +63,16 @@ class Watch:
         async with reading(self._engine) as connection:
             known = await runs_open_since(connection, self._looked_at)
             opened = [run for run in known if run.state in OPEN]
-            ended = await self._ended(connection, known, opened)
-            self._runs.update(run.id for run in known)
-            states = await count_states(connection, sorted(self._runs))
+            now_open = {run.id: run.name for run in opened if not run.is_test}
+            ended = await self._ended(connection, known, now_open)
+            seen = self._runs | {run.id for run in known}
+            states = await count_states(connection, sorted(seen))
             lanes = await read_lanes(connection)
             unknown = [name for name in lanes if name not in self._lanes]
             held = await held_before_start(connection, self._now())
             unserved = [name for name in unknown if await has_due_work(connection, name, self._now())]
             upcoming = await next_run(connection, self._now())
-        self._looked_at = looked_at
+        self._looked_at, self._runs, self._open = looked_at, seen, now_open
         self._took.append(time.monotonic() - began)
         if states != self._states:
             self._states, self._changed_at = states, time.monotonic()
@@ -90,17 +91,15 @@ class Watch:
         return replace(snapshot, held=await self._held_now(snapshot))
 
     async def _ended(
-        self, connection: Connection, known: Sequence[RunRow], opened: Sequence[RunRow]
+        self, connection: Connection, known: Sequence[RunRow], now_open: Mapping[int, str]
     ) -> tuple[Ended, ...]:
         """The runs that were open at the last look, or have begun since, and are over."""
-        now_open = {run.id: run.name for run in opened if not run.is_test}
         begun = {run.id: run.name for run in known if run.id not in self._runs and not run.is_test}
         ended = [
             Ended(name, _by_name(await count_states(connection, [run_id])))
             for run_id, name in (self._open | begun).items()
             if run_id not in now_open
         ]
-        self._open = now_open
         return tuple(ended)
 
     async def _held_now(self, snapshot: Snapshot) -> tuple[Left, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import event, insert, select, update
 
 from app.actions.running import of_campaigns, run_campaigns
 from app.views.campaigns.overview import campaign_overview
@@ -155,6 +155,24 @@ async def test_a_run_that_began_and_ended_between_two_looks_is_seen_too(engine: 
     assert (snapshot.ended, snapshot.total) == ((Ended("short", {"sent": 3}),), 3)
     assert (await watch.look()).ended == ()
     assert [one.campaign for one in (await watch.summary(interrupted=False)).campaigns] == ["short"]
+
+
+async def test_what_a_look_that_broke_off_has_found_is_told_by_the_next(engine: Engine) -> None:
+    over = await store_campaign(engine, spec("over"), 3)
+    await launched(engine, over, {})
+    watch = Watch(engine, {}, lambda: NOW)
+    await watch.look()
+    await ended(engine, over, at=NOW)
+
+    def broken(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "FROM lanes" in statement:
+            raise ConnectionError
+
+    event.listen(engine.sync_engine, "before_cursor_execute", broken)
+    with pytest.raises(ConnectionError):
+        await watch.look()
+    event.remove(engine.sync_engine, "before_cursor_execute", broken)
+    assert (await watch.look()).ended == (Ended("over", {"sent": 3}),)
 
 
 def test_the_exit_code_is_about_the_campaigns_that_were_asked_for() -> None:
