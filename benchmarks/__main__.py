@@ -10,7 +10,9 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from time import perf_counter
+from statistics import quantiles
+from time import perf_counter, process_time
+from typing import Final
 
 from benchmarks import (
     commands,
@@ -42,6 +44,7 @@ BENCHES: Mapping[str, Callable[[], bool]] = {
     "estimating": estimating.report,
     "reports": reports.report,
 }
+LOOP: Final = 1_000_000
 LARGE: Mapping[str, Callable[[], bool]] = {
     "intake": partial(intake.report, intake.MILLION),
     "jobs": partial(jobs.report, (*jobs.SIZES, jobs.LARGE)),
@@ -64,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     print(
         f"Python {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f}; ratios, not promises."
     )
-    missed = []
+    missed, loops = [], _loops()
     for name in names:
         print()
         run = LARGE.get(name, BENCHES[name]) if "--large" in arguments else BENCHES[name]
@@ -72,8 +75,29 @@ def main(arguments: Sequence[str]) -> int:
         if not run():
             missed.append(name)
         print(f"  {name} took {perf_counter() - began:.0f} s")
+        loops += _loops()
+    print(f"\n{_steadiness(loops)}")
     print(f"\nBelow its bar: {', '.join(missed)}." if missed else "\nAll bars are met.")
     return int(bool(missed))
+
+
+def _loops() -> list[float]:
+    """Processor seconds of the same short loop, several times."""
+    taken = []
+    for _ in range(10):
+        began = process_time()
+        sum(range(LOOP))
+        taken.append(process_time() - began)
+    return taken
+
+
+def _steadiness(loops: Sequence[float]) -> str:
+    """How far the machine itself varies: whoever else is at work on its processors makes the same work take longer."""
+    least, *_, most = quantiles(loops, n=10)
+    return (
+        f"This machine: one loop took {1e3 * least:.0f} to {1e3 * most:.0f} ms of processor time (four fifths of the "
+        f"times, between the benches), {most / least:.2f} times.\nWhat misses its bar by less may be chance."
+    )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from storage.tables.runs import events, jobs, runs
 from storage.tables.types import Id
 from terminal.running import run_loop
 
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 AT_ONCE: Final = 20_000
 _BARE: Final = (
     "UPDATE jobs SET state = 'delivered', delivered_at = ?, updated_at = ? WHERE provider_message_id = ?"
