@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from operator import attrgetter
 from threading import RLock
 from typing import Any, Final, TypeVar, dataclass_transform
@@ -23,7 +23,7 @@ def frozen(cls: type[T]) -> type[T]:
     With `dataclass(frozen=True)` Python sees to it, and a value of twelve fields takes five times as long to make. It
     also compiles six methods for each class while its module is loaded, half a millisecond; a command loads up to 250
     classes and makes values of a few. This collects the fields and compiles `__init__` when a class is first used; its
-    values are equal and are printed as those of a dataclass.
+    values are equal and are printed as those of a dataclass. Every field is a parameter, in order.
     """
     until_used = _UntilUsed(cls, [name for name in METHODS if cls.__dict__.get(name) is None])
     for name in until_used.methods:
@@ -72,7 +72,6 @@ def _methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
     compared = [each.name for each in own if each.compare]
     shown = [each.name for each in own if each.repr]
     values = attrgetter(*compared) if compared else lambda _: ()
-    below: type[Any] = type(cls.__qualname__, (cls,), {"__doc__": "not shown"})
 
     def is_equal(one: object, other: object) -> bool:
         return values(one) == values(other) if other.__class__ is one.__class__ else NotImplemented
@@ -85,8 +84,31 @@ def _methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
         return f"{one.__class__.__qualname__}({inside})"
 
     return {
-        "__init__": dataclass(repr=False, eq=False)(below).__init__,
+        "__init__": _initializer(cls, own),
         "__eq__": is_equal,
         "__hash__": hashed,
         "__repr__": printed,
     }
+
+
+def _initializer(cls: type[Any], own: Sequence[Field[Any]]) -> Callable[..., None]:
+    """The `__init__` of a dataclass with these fields, in a third of the time: without annotations."""
+    known: dict[str, Any] = {"_made": MISSING}
+    parameters, lines = ["self"], []
+    for each in own:
+        parameter = value = each.name
+        if each.default_factory is not MISSING:
+            known[f"_make_{each.name}"] = each.default_factory
+            parameter = f"{each.name}=_made"
+            value = f"_make_{each.name}() if {each.name} is _made else {each.name}"
+        elif each.default is not MISSING:
+            known[f"_default_{each.name}"] = each.default
+            parameter = f"{each.name}=_default_{each.name}"
+        parameters.append(parameter)
+        lines.append(f"self.{each.name} = {value}")
+    if hasattr(cls, "__post_init__"):
+        lines.append("self.__post_init__()")
+    exec(f"def __init__({', '.join(parameters)}): {'; '.join(lines) or 'pass'}", known)  # noqa: S102
+    made: Callable[..., None] = known["__init__"]
+    made.__qualname__ = f"{cls.__qualname__}.__init__"
+    return made

@@ -28,22 +28,23 @@ from campaigns.message.action_spec import (
     ProductSpec,
     ProductsSpec,
 )
-from campaigns.message.content_spec import (
-    AudioSpec,
+from campaigns.message.content_spec import ContentSpec
+from campaigns.message.free_form_spec import (
     ButtonSpec,
-    CardHeaderSpec,
-    CardSpec,
     ContactSpec,
-    ContentSpec,
     EmailSpec,
-    ImageSpec,
     ListSpec,
     LocationSpec,
-    MediaSpec,
     PhoneSpec,
     ReactionSpec,
     RowSpec,
     SectionSpec,
+)
+from campaigns.message.media_spec import AudioSpec, ImageSpec, MediaSpec
+from campaigns.message.part import Unmet
+from campaigns.message.template_spec import (
+    CardHeaderSpec,
+    CardSpec,
     TemplateButtonSpec,
     TemplateHeaderSpec,
     TemplateSpec,
@@ -280,7 +281,7 @@ def _kind(annotation: Any) -> str:
         return "table"
     if isinstance(get_origin(annotation), type) and issubclass(get_origin(annotation), list | tuple):
         return "list"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, Unmet) or (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
         return "table"
     return _kind(inner[0]) if inner else "text"
 

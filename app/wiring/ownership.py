@@ -10,11 +10,14 @@ import pwd
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.wiring.settings import Settings
 from campaigns.errors import UsageError
-from providers.notify.settings import NotifySettings
 from providers.settings import AccountSettings, Secret
+
+if TYPE_CHECKING:
+    from providers.notify.settings import NotifySettings
 
 logger = logging.getLogger(__name__)
 

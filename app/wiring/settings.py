@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -24,16 +24,21 @@ from app.wiring.environment import from_environment
 from campaigns.approval import ApprovalLimits
 from campaigns.errors import NotFound, SpecError
 from campaigns.frozen import frozen
-from campaigns.message.part import WhenMet
+from campaigns.message.part import Unmet, WhenMet
 from campaigns.money.costs import Money
 from campaigns.nearest import nearest
 from campaigns.rules.caps import Cap
-from campaigns.spec.cap_spec import CapSpec
 from campaigns.spec.toml_files import TomlFile, explain, read_toml
 from campaigns.spec.values import LEAST_AGE, Amount, CurrencyCode, SomeTime
-from providers.notify.settings import NotifySettings
 from providers.registry import ADAPTERS, account_settings
 from providers.settings import AccountSettings
+
+if TYPE_CHECKING:
+    from campaigns.spec.cap_spec import CapSpec
+    from providers.notify.settings import NotifySettings
+else:
+    CapSpec = Unmet("campaigns.spec.cap_spec", "CapSpec")
+    NotifySettings = Unmet("providers.notify.settings", "NotifySettings")
 
 FILE_NAME: Final = "drumbeat.toml"
 DEFAULT_URL: Final = "sqlite:///drumbeat.db"

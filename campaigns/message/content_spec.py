@@ -4,195 +4,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
-from pydantic import Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictBool, model_validator
 
-from campaigns.message.action_spec import CatalogSpec, FlowSpec, ProductSectionSpec, ProductSpec, ProductsSpec
 from campaigns.message.content import Addition, MessageType
-from campaigns.message.media_spec import AudioSpec, FileSpec, ImageSpec, MediaSpec, Url
 from campaigns.message.message_types import ALONE, INTERACTIVE, MEDIA, free_form_in, kinds_in, types_in
-from campaigns.message.part import Part, WhenMet
+from campaigns.message.part import Part, Unmet, WhenMet
 
-Number = float | str
-"""A number, or a text with a variable that renders to one."""
-
-
-class ButtonSpec(Part):
-    type: Literal["reply", "postback", "link"] = Field(description="what pressing it does")
-    text: str = Field(description="what the button says")
-    id: str | None = Field(default=None, description="reply: what comes back")
-    payload: str | None = Field(default=None, description="postback: what comes back")
-    url: Url | None = Field(default=None, description="link: where it leads")
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        wanted = {"postback": "payload", "link": "url"}.get(self.type)
-        for name in ("id", "payload", "url"):
-            belongs = name == wanted or (name == "id" and self.type == "reply")
-            if getattr(self, name) is not None and not belongs:
-                raise ValueError(f"a {self.type} button has no {name}")
-        if self.type == "link" and self.url is None:
-            raise ValueError("a link button needs its url")
-        return self
-
-
-class LocationSpec(Part):
-    latitude: Number = Field(description="degrees north")
-    longitude: Number = Field(description="degrees east")
-    name: str | None = Field(default=None, description="what is there")
-    address: str | None = Field(default=None, description="its address")
-
-
-class ReactionSpec(Part):
-    message_id: str = Field(description="the provider's id of the message")
-    emoji: str = Field(description="one emoji")
-
-
-class PhoneSpec(Part):
-    phone: str = Field(description="the number")
-    type: str | None = Field(default=None, description="such as WORK")
-
-
-class EmailSpec(Part):
-    email: str = Field(description="the address")
-    type: str | None = Field(default=None, description="such as WORK")
-
-
-class ContactSpec(Part):
-    formatted_name: str = Field(description="the name as shown")
-    first_name: str | None = Field(default=None, description="the given name")
-    last_name: str | None = Field(default=None, description="the family name")
-    phones: list[PhoneSpec] = Field(default=[], description="[{ phone, type }]")
-    emails: list[EmailSpec] = Field(default=[], description="[{ email, type }]")
-
-
-class RowSpec(Part):
-    id: str = Field(description="what comes back when it is chosen")
-    title: str = Field(description="what it says")
-    description: str | None = Field(default=None, description="a line below it")
-
-
-class SectionSpec(Part):
-    title: str | None = Field(default=None, description="the heading; needed where there are several")
-    rows: list[RowSpec] = Field(min_length=1, description="[{ id, title, description }]")
-
-
-class ListSpec(Part):
-    title: str | None = Field(default=None, description="the heading above the text")
-    button: str = Field(description="what opens the list")
-    sections: list[SectionSpec] = Field(min_length=1, description="[{ title, rows }]")
-    alt: str | None = Field(default=None, description="what the list is, where the provider takes it")
-
-
-class TemplateHeaderSpec(Part):
-    text: str | None = Field(default=None, description="the header's one variable")
-    name: str | None = Field(default=None, description="its name, where the template's variables are named")
-    image: MediaSpec | None = Field(default=None, description="{ url }")
-    video: MediaSpec | None = Field(default=None, description="{ url }")
-    document: MediaSpec | None = Field(default=None, description="{ url, filename }")
-    location: LocationSpec | None = Field(default=None, description="{ latitude, longitude, name, address }")
-    product: ProductSpec | None = Field(
-        default=None, description="{ catalog_id, id }, of a single-product template"
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        kinds = type(self).model_fields.keys() - {"name"}
-        if sum(getattr(self, name) is not None for name in kinds) != 1:
-            raise ValueError("a header is one of text, image, video, document, location, product")
-        if self.name is not None and self.text is None:
-            raise ValueError("only the variable of a header's text has a name")
-        return self
-
-
-class TemplateButtonSpec(Part):
-    index: StrictInt = Field(ge=0, le=9, description="its place among the template's buttons, from 0")
-    type: Literal["url", "quick_reply", "code", "copy_code", "catalog", "products", "flow"] = Field(
-        description="what kind of button it is; code is the one-time password of an authentication template, "
-        "copy_code a coupon's code, products the button of a multi-product template"
-    )
-    parameter: str = Field(
-        default="",
-        description="the end of the address, what comes back, the code, the product whose picture a catalog or "
-        "products show, or a flow's token",
-    )
-    data: dict[str, str] = Field(
-        default={}, description="flow: values for its first screen, where it takes any"
-    )
-
-    sections: list[ProductSectionSpec] = Field(
-        default=[], description="products: what it opens, [{ title, products }]"
-    )
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if bool(self.sections) != (self.type == "products"):
-            raise ValueError("a button of type products has sections, and no other")
-        if not self.parameter and self.type not in ("catalog", "flow"):
-            raise ValueError(f"a {self.type} button needs its parameter")
-        if self.data and self.type != "flow":
-            raise ValueError("only a flow button has data")
-        return self
-
-
-class CardHeaderSpec(Part):
-    image: MediaSpec | None = Field(default=None, description="{ url }")
-    video: MediaSpec | None = Field(default=None, description="{ url }")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_product(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "product" in data:
-            raise ValueError(
-                "cards of products cannot be sent yet; a card shows an image or a video, and several products go "
-                "into a template with a button of type products"
-            )
-        return data
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.image is None) == (self.video is None):
-            raise ValueError("a card's header is an image or a video")
-        return self
-
-
-class CardSpec(Part):
-    """One card of a template's carousel."""
-
-    header: CardHeaderSpec = Field(description="{ image = { url } } or { video = { url } }")
-    parameters: list[str] = Field(default=[], description="of the card's text, by place")
-    buttons: list[TemplateButtonSpec] = Field(default=[], description="as a template's buttons")
-
-
-class TemplateSpec(Part):
-    """An approved template, for people whose 24-hour window is closed."""
-
-    name: str = Field(description="the approved name; `key` says the same where the provider has keys")
-    language: str = Field(default="en", description="the approved language, such as en or pt_BR")
-    parameters: list[str] | dict[str, str] = Field(
-        default=[], description="by place, or a table of named ones"
-    )
-    header: TemplateHeaderSpec | None = Field(default=None, description="what its header shows")
-    buttons: list[TemplateButtonSpec] = Field(default=[], description="[{ index, type, parameter }]")
-    cards: list[CardSpec] = Field(default=[], description="of a carousel: [{ header, parameters, buttons }]")
-    offer_ends: str | None = Field(
-        default=None,
-        description="when a limited-time offer ends, such as 2026-12-24T18:00+01:00; may hold variables",
-    )
-    project_id: str | None = Field(default=None, description="Bird")
-    version: str | None = Field(default=None, description="Bird")
-    customer_name: str | None = Field(
-        default=None, description="messaging_api: the name of a contact that the template creates"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _key_is_name(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "key" in data and "name" not in data:
-            return {**{key: value for key, value in data.items() if key != "key"}, "name": data["key"]}
-        return data
-
+if TYPE_CHECKING:
+    from campaigns.message.action_spec import CatalogSpec, FlowSpec, ProductSpec, ProductsSpec
+    from campaigns.message.free_form_spec import ButtonSpec, ContactSpec, ListSpec, LocationSpec, ReactionSpec
+    from campaigns.message.media_spec import AudioSpec, FileSpec, ImageSpec, MediaSpec
+    from campaigns.message.template_spec import TemplateSpec
+else:
+    ButtonSpec = Unmet("campaigns.message.free_form_spec", "ButtonSpec")
+    ContactSpec = Unmet("campaigns.message.free_form_spec", "ContactSpec")
+    ListSpec = Unmet("campaigns.message.free_form_spec", "ListSpec")
+    LocationSpec = Unmet("campaigns.message.free_form_spec", "LocationSpec")
+    ReactionSpec = Unmet("campaigns.message.free_form_spec", "ReactionSpec")
+    AudioSpec = Unmet("campaigns.message.media_spec", "AudioSpec")
+    ImageSpec = Unmet("campaigns.message.media_spec", "ImageSpec")
+    MediaSpec = Unmet("campaigns.message.media_spec", "MediaSpec")
+    CatalogSpec = Unmet("campaigns.message.action_spec", "CatalogSpec")
+    FlowSpec = Unmet("campaigns.message.action_spec", "FlowSpec")
+    ProductSpec = Unmet("campaigns.message.action_spec", "ProductSpec")
+    ProductsSpec = Unmet("campaigns.message.action_spec", "ProductsSpec")
+    TemplateSpec = Unmet("campaigns.message.template_spec", "TemplateSpec")
 
 _UNCAPTIONED: Final = ("audio", "sticker")
 
@@ -292,6 +130,8 @@ class ContentSpec(Part):
     @property
     def media_files(self) -> Iterator[tuple[str, FileSpec]]:
         """Every media file, including the template header's, and its key."""
+        from campaigns.message.media_spec import FileSpec
+
         for name in ("images", "files"):
             yield from ((f"{name}[{place}]", part) for place, part in enumerate(getattr(self, name)))
         yield from ((name, part) for name in MEDIA if (part := getattr(self, name)))

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from campaigns.message.content import MessageType
-from campaigns.message.content_spec import CardSpec, ContentSpec
+from campaigns.message.content_spec import ContentSpec
 from campaigns.message.media_spec import MediaSpec
+from campaigns.message.template_spec import CardSpec
 
 
 class Source(NamedTuple):

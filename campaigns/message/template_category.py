@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from campaigns.message.content_spec import TemplateSpec
 from campaigns.message.provider_templates import ProviderTemplate, same_language
+
+if TYPE_CHECKING:
+    from campaigns.message.template_spec import TemplateSpec
 
 AUTO: Final = "auto"
 STRICTEST_FIRST: Final = ("marketing", "authentication", "utility")

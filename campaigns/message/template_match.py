@@ -4,12 +4,12 @@ the number and kind of its parameters. Limits of length: Meta's Cloud API refere
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from campaigns.figures import counted
 from campaigns.frozen import frozen
 from campaigns.message.content import Content, Template
-from campaigns.message.content_spec import ContentSpec, TemplateSpec
+from campaigns.message.content_spec import ContentSpec
 from campaigns.message.provider_templates import (
     ProviderTemplate,
     are_named,
@@ -19,6 +19,9 @@ from campaigns.message.provider_templates import (
 )
 from campaigns.message.template_category import AUTO
 from campaigns.nearest import nearest
+
+if TYPE_CHECKING:
+    from campaigns.message.template_spec import TemplateSpec
 
 KEY: Final = "content.template"
 UNSENDABLE: Final = {

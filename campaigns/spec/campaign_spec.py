@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import (
     Field,
@@ -22,11 +22,10 @@ from campaigns.intake.dates import refuse_incomplete
 from campaigns.intake.model import ANY_USER_ID, IntakeOptions, UserIds
 from campaigns.intake.names import fold
 from campaigns.message.content_spec import ContentSpec
-from campaigns.message.part import Part, WhenMet
+from campaigns.message.part import Part, Unmet, WhenMet
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.template_category import AUTO, template_category
 from campaigns.rules.decision import Consent
-from campaigns.spec.cap_spec import CapSpec
 from campaigns.spec.rules_spec import (
     BreakerSpec,
     BudgetSpec,
@@ -49,6 +48,11 @@ from campaigns.spec.variants_spec import (
 )
 from campaigns.time.pace import Rate
 from campaigns.variants import Split
+
+if TYPE_CHECKING:
+    from campaigns.spec.cap_spec import CapSpec
+else:
+    CapSpec = Unmet("campaigns.spec.cap_spec", "CapSpec")
 
 
 class AudienceSpec(Part):

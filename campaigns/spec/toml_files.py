@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from campaigns.bounded_files import read_whole
 from campaigns.errors import Fault, InvalidInput, NotFound, SpecError
 from campaigns.frozen import frozen
+from campaigns.message.part import Unmet
 from campaigns.nearest import nearest
 
 Loc = tuple[int | str, ...]
@@ -217,6 +218,8 @@ def _fields_at(model: type[BaseModel], loc: Loc) -> Mapping[str, Any]:
 
 
 def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, Unmet):
+        return annotation.model
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     found = (_inner_model(argument) for argument in get_args(annotation))

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from campaigns.errors import SpecError
-from campaigns.message.content_spec import TemplateSpec
 from campaigns.message.provider_templates import ProviderTemplate, TemplateParts
 from campaigns.message.template_category import strictest, template_category
+from campaigns.message.template_spec import TemplateSpec
 from campaigns.spec.campaign_spec import load_spec
 from tests.support.cases import each
 

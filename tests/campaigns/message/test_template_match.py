@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.message.content_spec import ContentSpec, TemplateSpec
+from campaigns.message.content_spec import ContentSpec
 from campaigns.message.provider_templates import (
     ButtonPart,
     HeaderPart,
@@ -16,6 +16,7 @@ from campaigns.message.provider_templates import (
     placeholders,
 )
 from campaigns.message.template_match import UNSENDABLE, find_template, mismatches, too_long
+from campaigns.message.template_spec import TemplateSpec
 from campaigns.message.templates import Renderer
 from tests.support.cases import each
 
