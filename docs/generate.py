@@ -50,9 +50,10 @@ from campaigns.message.template_spec import (
     TemplateSpec,
 )
 from campaigns.money.costs import NO_CURRENCY
+from campaigns.spec.breaker_spec import BreakerSpec
 from campaigns.spec.campaign_spec import AudienceSpec, CampaignSpec, PaceSpec
 from campaigns.spec.cap_spec import CapSpec
-from campaigns.spec.rules_spec import BreakerSpec, BudgetSpec, ConsentSpec, HoldoutSpec, HoursSpec
+from campaigns.spec.rules_spec import BudgetSpec, ConsentSpec, HoldoutSpec, HoursSpec
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.spec.variants_spec import VariantSpec, WinnerSpec
 from campaigns.time.pace import Rate, write_duration

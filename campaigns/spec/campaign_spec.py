@@ -26,14 +26,7 @@ from campaigns.message.part import Part, Unmet, WhenMet
 from campaigns.message.provider_templates import ProviderTemplate
 from campaigns.message.template_category import AUTO, template_category
 from campaigns.rules.decision import Consent
-from campaigns.spec.rules_spec import (
-    BreakerSpec,
-    BudgetSpec,
-    ConsentSpec,
-    HoldoutSpec,
-    HoursSpec,
-    MarketingMessagesSpec,
-)
+from campaigns.spec.breaker_spec import BreakerSpec
 from campaigns.spec.schedule_spec import ScheduleSpec, Span
 from campaigns.spec.stored import read_stored
 from campaigns.spec.toml_files import NAME, TomlFile, explain, loc_of, read_toml
@@ -51,8 +44,20 @@ from campaigns.variants import Split
 
 if TYPE_CHECKING:
     from campaigns.spec.cap_spec import CapSpec
+    from campaigns.spec.rules_spec import (
+        BudgetSpec,
+        ConsentSpec,
+        HoldoutSpec,
+        HoursSpec,
+        MarketingMessagesSpec,
+    )
 else:
+    BudgetSpec = Unmet("campaigns.spec.rules_spec", "BudgetSpec")
     CapSpec = Unmet("campaigns.spec.cap_spec", "CapSpec")
+    ConsentSpec = Unmet("campaigns.spec.rules_spec", "ConsentSpec")
+    HoldoutSpec = Unmet("campaigns.spec.rules_spec", "HoldoutSpec")
+    HoursSpec = Unmet("campaigns.spec.rules_spec", "HoursSpec")
+    MarketingMessagesSpec = Unmet("campaigns.spec.rules_spec", "MarketingMessagesSpec")
 
 
 class AudienceSpec(Part):

@@ -14,7 +14,6 @@ from pydantic import (
     Field,
     PlainSerializer,
     StrictBool,
-    StrictInt,
     field_validator,
     model_validator,
 )
@@ -244,10 +243,3 @@ class HoldoutSpec(Part):
 
     def holdout(self, campaign: str) -> Holdout:
         return Holdout(self.percent, self.salt or campaign)
-
-
-class BreakerSpec(Part):
-    """Pauses a run when too many of its messages in a row fail."""
-
-    percent: float = Field(default=25, gt=0, le=100, description="more failures than this pause the run")
-    of_last: StrictInt = Field(default=100, ge=10, le=10_000, description="of how many messages in a row")

@@ -14,7 +14,7 @@ from typing import Final
 
 import orjson
 
-from campaigns.spec.rules_spec import BreakerSpec
+from campaigns.spec.breaker_spec import BreakerSpec
 from storage.database.engine import Connection, Engine, reading, writing
 from storage.runs.breaker import FailingRun, failing_runs, most_frequent, worst_stretch
 from storage.runs.pausing import pause_run

@@ -20,7 +20,6 @@ from campaigns.phones.user_ids import number_like
 from campaigns.rules.decision import Policy
 from campaigns.rules.names import Form
 from campaigns.spec.campaign_spec import CampaignSpec
-from campaigns.spec.rules_spec import BudgetSpec, MarketingMessagesSpec
 from campaigns.time.pace import Rate
 from campaigns.time.zones import find_zone, instant_of
 from campaigns.variants import Split
@@ -34,6 +33,7 @@ from storage.runs.runs import RunRow, run_spec
 
 if TYPE_CHECKING:
     from campaigns.message.templates import Renderer
+    from campaigns.spec.rules_spec import BudgetSpec, MarketingMessagesSpec
 
 
 @frozen
