@@ -134,8 +134,9 @@ UNUSED = {
     "contacts list": "phonenumbers campaigns.phones.phone",
     # the models of a whole campaign file
     "campaign show spring": "campaigns.spec.campaign_spec campaigns.message.content_spec",
-    # what changes and erases
-    "why spring +447700900012": "app.actions.contacts storage.retention.erasing",
+    # what changes and erases, and the models of tables that neither its settings nor its campaign file have
+    "why spring +447700900012": "app.actions.contacts storage.retention.erasing campaigns.message.template_spec "
+    "campaigns.message.media_spec campaigns.spec.cap_spec campaigns.spec.rules_spec providers.notify.settings",
 }
 """Command -> what it does without, though others here do not."""
 LIGHT = (
