@@ -22,6 +22,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import LRUCache
 
+from storage.database.changes import Changes, noticing_changes
 from storage.database.engine import open_engine
 from tests.support.databases import Pool, end_server, fresh_database, migrate_file, new_place, shared_server
 from tests.support.once import made_once
@@ -222,6 +223,13 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = open_engine(database_url)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+async def changes(engine: AsyncEngine) -> AsyncIterator[Changes]:
+    """Notices what is committed on the same database."""
+    async with noticing_changes(engine) as changes:
+        yield changes
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from typing import Final
 
 from campaigns.errors import AccountError, DrumbeatError
 from campaigns.spec.campaign_spec import CampaignSpec
-from campaigns.time.clock import ClockCorrection, Now
+from campaigns.time.clock import NEVER, ClockCorrection, Now
 from scheduler.actions.approval import Guard
 from scheduler.actions.purge import DeleteFiles, purge_daily
 from scheduler.clock.launch import launch_due, launch_with_list
@@ -31,8 +31,10 @@ from scheduler.receipts.reconcile import reconcile_quietly
 from scheduler.receipts.window_lookup import ask_windows
 from scheduler.sending.lanes import LEASE, Lane
 from scheduler.sending.sender_limits import SenderLimits
+from storage.database.changes import Changes, Look
 from storage.database.clock_steps import correct_clock_steps
 from storage.database.engine import Connection, Engine, reading, writing
+from storage.receipts.receipts import any_doubt, next_poll
 from storage.runs.retries import any_arrived, skip_arrived
 from storage.runs.runs import (
     DueCampaign,
@@ -40,14 +42,17 @@ from storage.runs.runs import (
     cancel_jobs,
     complete_runs,
     expire_jobs,
+    next_launch,
     next_start,
 )
+from storage.sending.coming import next_moment
 from storage.sending.lanes import (
     due_lanes,
     note_sender_problem,
     read_lanes,
     sender_recovered,
 )
+from storage.sending.windows import any_unknown_window
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +70,7 @@ class Duties:
         shifts: Shifts,
         stop: asyncio.Event,
         now: Now,
+        changes: Changes,
         *,
         guard: Guard,
         retention: Mapping[str, timedelta],
@@ -81,6 +87,7 @@ class Duties:
         self._look_for_arrivals_after = 0.0
         """By the monotonic clock."""
         self._engine = engine
+        self._sweeping, self._polling, self._doubting, self._asking = (Look(changes, now) for _ in range(4))
         self._lanes = lanes
         self._shifts = shifts
         self._stop = stop
@@ -107,14 +114,24 @@ class Duties:
     async def sweep(self) -> None:
         """Launch due runs, choose winners, wake lanes with due work, see when the next run starts, complete finished
         runs."""
+        await self._sweeping.repeat(self._sweep)
+
+    async def _sweep(self) -> datetime:
+        """When there may be something to do again, if nothing is committed before."""
+        began = self._now()
         launching = launch_due(
             self._engine, guard=self._guard, now=self._now, in_background=self._read_list_in_background
         )
         await do_part("launch", "all campaigns", launching)
-        await do_part("winners", "all runs", end_variant_tests(self._engine, now=self._now))
+        test_ends_at = await do_part("winners", "all runs", end_variant_tests(self._engine, now=self._now))
         await do_part("rescue", "all lanes", self._shifts.free_dead_lanes())
-        await do_part("wake", "all lanes", self._wake_lanes())
-        await self.finish_runs()
+        none_due = await do_part("wake", "all lanes", self._wake_lanes())
+        none_over = await self.finish_runs()
+        if test_ends_at is None or not none_due or not none_over or await self._shifts.busy():
+            return began
+        async with reading(self._engine) as connection:
+            launch_at = await next_launch(connection, began)
+            return min(test_ends_at, launch_at, await next_moment(connection, began))
 
     def _read_list_in_background(self, campaign: DueCampaign, spec: CampaignSpec) -> None:
         if campaign.name in {task.get_name() for task in self.reading}:
@@ -131,36 +148,38 @@ class Duties:
         except Exception:
             logger.exception("A list could not be read.", extra={"action": "duty_failed"})
 
-    async def _wake_lanes(self) -> None:
+    async def _wake_lanes(self) -> bool:
+        """Whether none has anything to do; while another runner may be alive, nothing is certain."""
+        alone = self._no_other_runner()
         async with reading(self._engine) as connection:
             due = await due_lanes(
-                connection,
-                self._lanes.keys(),
-                self._holder,
-                self._now(),
-                no_other_runner=self._no_other_runner(),
+                connection, self._lanes.keys(), self._holder, self._now(), no_other_runner=alone
             )
             self.start_at = await next_start(connection, self._now())
         if due:
             await self._shifts.wake(due)
+        return alone and not due
 
-    async def finish_runs(self) -> None:
+    async def finish_runs(self) -> bool:
         """End what is over: in a transaction each, since each locks its jobs, or runs, in an order of its own. There is
-        seldom anything, and with SQLite whoever is going to write waits for those who send, and they for it."""
+        seldom anything, and with SQLite whoever is going to write waits for those who send, and they for it. Whether
+        there was certainly nothing."""
         now = self._now()
         async with reading(self._engine) as connection:
             over = [expire_jobs, cancel_jobs, complete_runs] if await any_to_finish(connection, now) else []
-            arrived = [skip_arrived] if await self._any_arrived(connection) else []
+            found = await self._any_arrived(connection)
+            arrived = [skip_arrived] if found else []
         for finish in (*arrived, *over):
             async with writing(self._engine) as connection:
                 await finish(connection, now)
+        return not over and found is False
 
-    async def _any_arrived(self, connection: Connection) -> bool:
+    async def _any_arrived(self, connection: Connection) -> bool | None:
         """To look takes as long as many retries wait, perhaps for a day: it is done as often as that leaves time for
-        the rest."""
+        the rest. None: it was not done."""
         began = time.monotonic()
         if began < self._look_for_arrivals_after:
-            return False
+            return None
         found = await any_arrived(connection)
         took = time.monotonic() - began
         self._look_for_arrivals_after = began + took / LOOK_SHARE
@@ -181,6 +200,18 @@ class Duties:
     async def fetch_receipts(self) -> None:
         """Poll receipts from every provider that is polled."""
         polled = [lane for lane in self._lanes.values() if lane.adapter.capabilities.polls]
+
+        async def fetch() -> datetime:
+            async with reading(self._engine) as connection:
+                due_at = await next_poll(connection, [lane.name for lane in polled])
+            if due_at <= self._now():
+                await self._fetch_receipts(polled)
+            return due_at
+
+        if polled:
+            await self._polling.repeat(fetch)
+
+    async def _fetch_receipts(self, polled: Sequence[Lane]) -> None:
         asking = (
             do_part("receipts", lane.name, reconcile_quietly(self._engine, lane, self._stop))
             for lane in polled
@@ -204,13 +235,33 @@ class Duties:
             for lane in self._lanes.values()
             if lane.adapter.capabilities.looks_up or lane.adapter.capabilities.idempotent
         ]
-        await _by_account("doubts", asked, lambda lane: resolve_doubts(self._engine, lane, self._stop))
+
+        async def settle() -> datetime:
+            began = self._now()
+            async with reading(self._engine) as connection:
+                if not await any_doubt(connection, [lane.name for lane in asked]):
+                    return NEVER
+            await _by_account("doubts", asked, lambda lane: resolve_doubts(self._engine, lane, self._stop))
+            return began
+
+        if asked:
+            await self._doubting.repeat(settle)
 
     async def ask_windows(self) -> None:
         """Ask the providers that can be asked about windows that messages wait for."""
         asked = [lane for lane in self._lanes.values() if lane.adapter.capabilities.asks_window]
-        asking = (do_part("windows", lane.name, ask_windows(self._engine, lane)) for lane in asked)
-        await asyncio.gather(*asking)
+
+        async def ask() -> datetime:
+            began = self._now()
+            async with reading(self._engine) as connection:
+                if not await any_unknown_window(connection, [lane.name for lane in asked]):
+                    return NEVER
+            asking = (do_part("windows", lane.name, ask_windows(self._engine, lane)) for lane in asked)
+            await asyncio.gather(*asking)
+            return began
+
+        if asked:
+            await self._asking.repeat(ask)
 
     async def check_senders(self) -> None:
         """Resume the lanes whose sender can send again."""

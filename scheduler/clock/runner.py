@@ -36,6 +36,7 @@ from scheduler.engines.shared_clock import shared_clock
 from scheduler.sending.instrumentation import Observe, ignore
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
 from scheduler.sending.shift import wait_for_stop
+from storage.database.changes import noticing_changes
 from storage.database.engine import Engine, writing
 from storage.database.health import first_line, is_outage
 from storage.database.origin import refuse_copy
@@ -145,7 +146,6 @@ class Runner:
         self.retention = retention
         self.delete_files = delete_files
         self.presence = Presence(engine, "clock" if distributed else "runner", now, healthy=self._sweeps)
-        self.watch = Watch(engine, lanes, now)
         self.notifier = Notifier(engine, notify, lanes, stop, now)
         self.swept_at = time.monotonic()
         self.doubted = False
@@ -154,6 +154,8 @@ class Runner:
 
     async def run(self, until_idle: bool, wait_receipts: timedelta, progress: Progress | None) -> RunSummary:
         async with AsyncExitStack() as stack:
+            changes = await stack.enter_async_context(noticing_changes(self.engine))
+            self.watch = Watch(self.engine, self.lanes, self.now, changes)
             self.shifts = await stack.enter_async_context(self._engine())
             self.duties = Duties(
                 self.engine,
@@ -161,6 +163,7 @@ class Runner:
                 self.shifts,
                 self.stop,
                 self.now,
+                changes,
                 guard=self.guard,
                 retention=self.retention,
                 holder=self.presence.name,
@@ -168,7 +171,7 @@ class Runner:
                 delete_files=self.delete_files,
             )
             interrupted = await self._lead_until_done(until_idle, wait_receipts, progress)
-        return await self.watch.summary(interrupted=interrupted)
+            return await self.watch.summary(interrupted=interrupted)
 
     @asynccontextmanager
     async def _engine(self) -> AsyncIterator[Shifts]:

@@ -6,11 +6,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import TypeVar
 
 from campaigns.frozen import frozen
 from storage.database.health import first_line, is_outage
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @frozen
@@ -68,14 +71,15 @@ class Supervisor:
             logger.error("A duty failed.", exc_info=error, extra={"action": "duty_failed"})
 
 
-async def do_part(duty: str, name: str, work: Awaitable[object]) -> None:
-    """Do one part of a duty: an error in it is logged and stops no other part."""
+async def do_part(duty: str, name: str, work: Awaitable[T]) -> T | None:
+    """Do one part of a duty: an error in it is logged and stops no other part; None then."""
     try:
-        await work
+        return await work
     except Exception as error:
         ids = {"action": "duty_failed", "duty": duty, "of": name}
         trace = None if is_outage(error) else error
         logger.error("A duty failed for %s: %s", name, first_line(error), exc_info=trace, extra=ids)
+        return None
 
 
 async def cancelled(*tasks: asyncio.Task[None]) -> None:

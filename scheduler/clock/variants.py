@@ -9,7 +9,7 @@ from typing import Final
 from campaigns.errors import InvalidInput, NotFound
 from campaigns.frozen import frozen
 from campaigns.spec.campaign_spec import CampaignSpec
-from campaigns.time.clock import Now, utc_now
+from campaigns.time.clock import NEVER, Now, utc_now
 from campaigns.variants import Tally, pick_winner
 from storage.audience.campaigns import require
 from storage.database.engine import Connection, Engine, reading, writing
@@ -30,22 +30,27 @@ logger = logging.getLogger(__name__)
 BY_HAND: Final = "chosen by a person"
 
 
-async def end_variant_tests(engine: Engine, *, now: Now = utc_now) -> None:
-    """End every test whose time is over. If two processes do so at once, the first one's winner is kept."""
-    moment = now()
+async def end_variant_tests(engine: Engine, *, now: Now = utc_now) -> datetime:
+    """End every test whose time is over; when the first one ends, or should have ended. If two processes do so at once,
+    the first one's winner is kept."""
+    moment, first_end = now(), NEVER
     async with reading(engine) as connection:
         tests = await undecided(connection)
     for test in tests:
         try:
             spec = CampaignSpec.from_json(test.spec)
             lasts = spec.test_lasts
-            if lasts is not None and test.launched_at + lasts <= moment:
+            ends_at = NEVER if lasts is None else test.launched_at + lasts
+            first_end = min(first_end, ends_at)
+            if ends_at <= moment:
                 await _end(engine, test, spec, moment)
         except Exception as error:
             if is_outage(error):
                 raise
             ids = {"action": "winner_choice_failed", "run": test.run_id}
             logger.exception("The winner of run %d cannot be named.", test.run_id, extra=ids)
+            first_end = min(first_end, moment)
+    return first_end
 
 
 async def any_test_just_over(connection: Connection, now: datetime, lately: timedelta) -> bool:

@@ -7,21 +7,24 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from campaigns.frozen import frozen
 from campaigns.states import LEFT, JobState, RunState
-from campaigns.time.clock import Now
+from campaigns.time.clock import NEVER, Now
 from scheduler.clock.holds import holds_by_campaign, together
 from scheduler.clock.progress import CampaignSummary, Ended, Left, RunSummary, Snapshot, Upcoming
 from scheduler.clock.variants import any_test_just_over
 from scheduler.sending.lanes import Lane
 from scheduler.sending.shift import wait_for_stop
+from storage.database.changes import Changes, Look
 from storage.database.engine import Connection, Engine, reading
 from storage.runs.job_counts import count_states
-from storage.runs.runs import OPEN, RunRow, due_campaigns, runs_open_since
+from storage.runs.runs import OPEN, RunRow, due_campaigns, next_nominal, runs_open_since
+from storage.sending.coming import next_moment
 from storage.sending.intents import has_due_work
-from storage.sending.lanes import read_lanes
+from storage.sending.lanes import LaneRow, read_lanes
 from storage.views.campaign_status import next_run, runs_of_campaigns
 from storage.views.idle_check import look_ahead
 from storage.views.overview import held_before_start
@@ -36,11 +39,33 @@ LONG_RETRY: Final = timedelta(minutes=1)
 """A retry further off than this waits for the provider to come back: `--until-idle` does not."""
 
 
+@frozen
+class _Seen:
+    """What the last look has found, besides numbers."""
+
+    paused_runs: tuple[RunRow, ...] = ()
+    held_before_start: tuple[tuple[str, str | None], ...] = ()
+    lanes: tuple[LaneRow, ...] = ()
+    unserved: tuple[str, ...] = ()
+    """Lanes with messages to send that are not in the settings."""
+    upcoming: Upcoming | None = None
+
+    def notices(self, now: datetime) -> tuple[str, ...]:
+        notices = [f"{run.name} is paused: {run.reason}" for run in self.paused_runs]
+        notices += [f"{name} is paused: {reason}" for name, reason in self.held_before_start]
+        notices += [f"{lane.name} is paused: {lane.paused_reason}" for lane in self.lanes if lane.paused(now)]
+        notices += [
+            f"{name} is not in drumbeat.toml: its messages wait until it is." for name in self.unserved
+        ]
+        return tuple(notices)
+
+
 class Watch:
     """Counts, paces and notices for the progress display; idleness for `--until-idle`."""
 
-    def __init__(self, engine: Engine, lanes: Mapping[str, Lane], now: Now) -> None:
+    def __init__(self, engine: Engine, lanes: Mapping[str, Lane], now: Now, changes: Changes) -> None:
         self._engine = engine
+        self._looking = Look(changes, now)
         self._lanes = lanes
         self._now = now
         self._looked_at = now()
@@ -48,6 +73,9 @@ class Watch:
         self._runs: set[int] = set()
         self._open: dict[int, str] = {}
         """Runs that were open at the last look, and their campaigns."""
+        self._seen = _Seen()
+        self._untold: tuple[Ended, ...] = ()
+        """Runs that have ended and of which no snapshot has told yet."""
         self._held: tuple[Left, ...] = ()
         self._held_at = time.monotonic()
         self._states: dict[JobState, int] = {}
@@ -58,6 +86,14 @@ class Watch:
 
     async def look(self) -> Snapshot:
         """Progress of the runs that were open since this runner began."""
+        await self._looking.repeat(self._read)
+        snapshot = self._snapshot(self._seen.notices(self._now()))
+        held = await self._held_now(snapshot)
+        ended, self._untold = self._untold, ()
+        return replace(snapshot, held=held, ended=ended, upcoming=self._seen.upcoming)
+
+    async def _read(self) -> datetime:
+        """When that may change, if nothing is committed before."""
         began = time.monotonic()
         looked_at = self._now()
         async with reading(self._engine) as connection:
@@ -72,23 +108,22 @@ class Watch:
             held = await held_before_start(connection, self._now())
             unserved = [name for name in unknown if await has_due_work(connection, name, self._now())]
             upcoming = await next_run(connection, self._now())
+            until = await next_nominal(connection, looked_at) or NEVER
+            if unknown:
+                until = min(until, await next_moment(connection, looked_at))
+        self._seen = _Seen(
+            tuple(run for run in opened if run.state is RunState.PAUSED),
+            tuple(held),
+            tuple(lanes[name] for name in self._lanes),
+            tuple(unserved),
+            Upcoming(*upcoming) if upcoming else None,
+        )
+        self._untold += ended
         self._looked_at, self._runs, self._open = looked_at, seen, now_open
         self._took.append(time.monotonic() - began)
         if states != self._states:
             self._states, self._changed_at = states, time.monotonic()
-        notices = [f"{run.name} is paused: {run.reason}" for run in opened if run.state is RunState.PAUSED]
-        notices += [f"{name} is paused: {reason}" for name, reason in held]
-        moment = self._now()
-        notices += [
-            f"{name} is paused: {lanes[name].paused_reason}"
-            for name in self._lanes
-            if lanes[name].paused(moment)
-        ]
-        notices += [f"{name} is not in drumbeat.toml: its messages wait until it is." for name in unserved]
-        snapshot = replace(
-            self._snapshot(tuple(notices)), ended=ended, upcoming=Upcoming(*upcoming) if upcoming else None
-        )
-        return replace(snapshot, held=await self._held_now(snapshot))
+        return until
 
     async def _ended(
         self, connection: Connection, known: Sequence[RunRow], now_open: Mapping[int, str]

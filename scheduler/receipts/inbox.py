@@ -36,6 +36,7 @@ from storage.receipts.inbound import keep_inbound
 from storage.receipts.inbox import (
     StoredWebhook,
     add_notices,
+    any_new_webhook,
     is_new,
     new_webhooks,
     next_large_webhook,
@@ -89,13 +90,24 @@ async def process_inbox(engine: Engine, accounts: Mapping[str, Account], *, now:
 
     Raises the database's errors; what is not processed then stays for the next time.
     """
-    sorters = await _sorters(engine, accounts)
+    async with reading(engine) as connection:
+        if not await _any_work(connection, accounts):
+            return 0
+        sorters = await _sorters(connection, accounts)
     done = await _process_small(engine, accounts, sorters, now)
     async for closed in _process_large(engine, accounts, sorters, now):
         done += closed + await _process_small(engine, accounts, sorters, now, batches=1)
     await _match_late(engine, accounts, now())
     await mark_answers(engine)
     return done
+
+
+async def _any_work(connection: Connection, accounts: Mapping[str, Account]) -> bool:
+    return (
+        await any_new_webhook(connection, accounts)
+        or await any_new_answer(connection)
+        or bool(await matched_late(connection))
+    )
 
 
 async def _process_small(
@@ -160,16 +172,15 @@ async def _apply_one_part(
     return refused
 
 
-async def _sorters(engine: Engine, accounts: Mapping[str, Account]) -> dict[str, EventSorter]:
+async def _sorters(connection: Connection, accounts: Mapping[str, Account]) -> dict[str, EventSorter]:
     """The accounts whose webhooks can be read; those of another wait until they can."""
     sorters = {}
-    async with reading(engine) as connection:
-        for name, account in accounts.items():
-            try:
-                sorters[name] = EventSorter(account, await prices_at(connection, account.settings))
-            except DrumbeatError as error:
-                ids = {"action": "inbox_failed", "account": name}
-                logger.error("Webhooks of %s cannot be processed: %s", name, error, extra=ids)
+    for name, account in accounts.items():
+        try:
+            sorters[name] = EventSorter(account, await prices_at(connection, account.settings))
+        except DrumbeatError as error:
+            ids = {"action": "inbox_failed", "account": name}
+            logger.error("Webhooks of %s cannot be processed: %s", name, error, extra=ids)
     return sorters
 
 

@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Select,
     bindparam,
     func,
     insert,
@@ -21,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from campaigns.untrusted import clean
-from storage.database.bulk import among, fetch_rows
+from storage.database.bulk import among, as_values, by_dialect, fetch_rows, is_among
 from storage.database.compression import pack, unpack
 from storage.database.engine import BlockingConnection, is_sqlite
 from storage.database.upserts import upsert_into
@@ -124,6 +125,18 @@ def count_refusals(connection: BlockingConnection, refused: Mapping[str, int], n
 
 _SIZE: Final = func.coalesce(webhooks.c.size, func.length(webhooks.c.body))
 """Of the body as it arrived."""
+
+
+@by_dialect
+def _first_new(sqlite: bool) -> Select[Any]:
+    waiting = (webhooks.c.processed_at.is_(None), is_among(sqlite, webhooks.c.account, "accounts"))
+    return select(webhooks.c.id).where(*waiting).order_by(webhooks.c.id).limit(1)
+
+
+async def any_new_webhook(connection: AsyncConnection, accounts: Collection[str]) -> bool:
+    """Whether a webhook of these accounts is not processed yet."""
+    asked = {"accounts": as_values(connection, accounts)}
+    return await connection.scalar(_first_new(connection), asked) is not None
 
 
 async def new_webhooks(

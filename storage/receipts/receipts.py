@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -12,9 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.frozen import frozen
 from campaigns.states import JobState, sources
+from campaigns.time.clock import NEVER
+from storage.database.bulk import as_values, by_dialect, is_among
 from storage.runs.history import in_order, move
 from storage.sending.freed_room import give_back
 from storage.sending.outcomes import FIRST_POLL
+from storage.tables.lanes import lanes
 from storage.tables.predicates import OPEN
 from storage.tables.runs import attempts, jobs, runs
 from storage.tables.types import NOW
@@ -63,6 +66,20 @@ async def due_receipts(
     """Messages of the lane whose receipt is to be asked for by `now`, in the order of their jobs from `after` on."""
     asked = {"of_lane": lane, "now": now, "after": after, "most": limit}
     return [Awaited(*row) for row in await connection.execute(_DUE, asked)]
+
+
+@by_dialect
+def _first_poll(sqlite: bool) -> Select[Any]:
+    mine = (jobs.c.lane == lanes.c.name, jobs.c.poll_at.is_not(None))
+    first = select(jobs.c.poll_at).where(*mine).order_by(jobs.c.poll_at).limit(1)
+    of_lane = first.correlate(lanes).scalar_subquery()
+    return select(func.min(of_lane)).select_from(lanes).where(is_among(sqlite, lanes.c.name, "names"))
+
+
+async def next_poll(connection: AsyncConnection, names: Collection[str]) -> datetime:
+    """When the first receipt of a message of these lanes is to be asked for."""
+    found = await connection.scalar(_first_poll(connection), {"names": as_values(connection, names)})
+    return NEVER if found is None else found
 
 
 async def plan_next_polls(connection: AsyncConnection, asked: Sequence[Awaited], now: datetime) -> None:
@@ -148,6 +165,18 @@ async def doubts(connection: AsyncConnection, lane: str, limit: int, *, after: i
     """Jobs of the lane in doubt, with their last attempt, in the order of the jobs from `after` on."""
     asked = {"of_lane": lane, "after": after, "most": limit}
     return [DoubtRow(*row) for row in await connection.execute(_doubtful(), asked)]
+
+
+@by_dialect
+def _any_doubt(sqlite: bool) -> Select[Any]:
+    in_doubt = (is_among(sqlite, jobs.c.lane, "names"), jobs.c.state == JobState.IN_DOUBT.value, OPEN)
+    return select(jobs.c.id).where(*in_doubt).limit(1)
+
+
+async def any_doubt(connection: AsyncConnection, names: Collection[str]) -> bool:
+    """Whether a message of one of these lanes is in doubt."""
+    asked = {"names": as_values(connection, names)}
+    return await connection.scalar(_any_doubt(connection), asked) is not None
 
 
 async def known_message_ids(connection: AsyncConnection, phone: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, ScalarSelect, select
 
 from campaigns.states import JobState
 from storage.tables.lanes import lanes
@@ -20,6 +20,13 @@ from storage.tables.types import NOW
 def has_due(lane: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether the run has a message on the lane whose time has come."""
     return _any(jobs.c.lane == lane, IS_PENDING, jobs.c.due_at <= NOW, order=(jobs.c.due_at, jobs.c.id))
+
+
+def due_after(lane: ColumnElement[str]) -> ScalarSelect[Any]:
+    """When the next of the run's messages on the lane is due, of those whose time is yet to come."""
+    which = (jobs.c.run_id == runs.c.id, jobs.c.lane == lane, IS_PENDING, jobs.c.due_at > NOW)
+    first = select(jobs.c.due_at).where(*which).order_by(jobs.c.due_at, jobs.c.id).limit(1)
+    return first.correlate(runs, lanes).scalar_subquery()
 
 
 def has_due_anywhere() -> ColumnElement[bool]:

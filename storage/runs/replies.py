@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     and_,
+    bindparam,
     false,
     func,
     or_,
@@ -55,10 +56,12 @@ _UNDER_WAY: Final = (JobState.SENDING.value, JobState.IN_DOUBT.value)
 _OPEN_RUNS: Final = (RunState.RUNNING.value, RunState.PAUSED.value)
 
 
+_NEW: Final = select(inbound.c.id).where(NOT_COUNTED, inbound.c.id > bindparam("after")).limit(1)
+
+
 async def any_new_answer(connection: AsyncConnection, after: int = 0) -> bool:
     """Whether what somebody wrote is not counted yet, behind this id."""
-    found = select(inbound.c.id).where(NOT_COUNTED, inbound.c.id > after)
-    return await connection.scalar(found.limit(1)) is not None
+    return await connection.scalar(_NEW, {"after": after}) is not None
 
 
 async def mark_answered(connection: AsyncConnection, after: int = 0) -> int:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     case,
     false,
+    func,
     insert,
     literal,
     null,
@@ -31,6 +32,7 @@ from campaigns.notify_events import NotifyEvent
 from campaigns.spec.schedule_spec import ScheduleSpec
 from campaigns.spec.stored import read_stored
 from campaigns.states import FINAL, CampaignState, JobState, RunState
+from campaigns.time.clock import NEVER
 from storage.database.bulk import among
 from storage.database.vacuum import learn_growth
 from storage.notify.events import add_event
@@ -115,6 +117,23 @@ _NEXT_START: Final = (
 async def next_start(connection: AsyncConnection, now: datetime) -> datetime | None:
     """The next nominal time of any campaign after `now`."""
     return (await connection.execute(_NEXT_START, {"now": now})).scalar()
+
+
+_NEXT_NOMINAL: Final = select(func.min(campaigns.c.start_at)).where(campaigns.c.start_at > NOW)
+
+
+async def next_nominal(connection: AsyncConnection, after: datetime) -> datetime | None:
+    """The next nominal time of any campaign, also of one that is paused."""
+    found: datetime | None = await connection.scalar(_NEXT_NOMINAL, {"now": after})
+    return found
+
+
+async def next_launch(connection: AsyncConnection, now: datetime) -> datetime:
+    """When there may be something to launch, at the latest; a time that has come where there is."""
+    first, later = await next_nominal(connection, now), await next_nominal(connection, now + WORLD)
+    come = await connection.execute(_come(), {"now": now, "soon": now + WORLD})
+    opening = [_opens_at(DueCampaign(*row)) for row in come]
+    return min([first or NEVER, later - WORLD if later else NEVER, *opening])
 
 
 async def lock_due(connection: AsyncConnection, campaign_id: int) -> DueCampaign | None:

@@ -14,6 +14,7 @@ from scheduler.clock.duties import Duties
 from scheduler.engines.embedded import Embedded
 from scheduler.engines.lane_executor import LaneExecutor
 from scheduler.sending.lanes import close_lanes, open_lanes
+from storage.database.changes import Changes
 from storage.database.engine import Engine, reading, writing
 from storage.sending.lanes import ensure_lanes, pause_lane, read_lanes
 from tests.support.accounts import account_at
@@ -43,6 +44,7 @@ async def test_a_provider_that_hangs_keeps_no_other_accounts_sender_paused(
         Embedded(LaneExecutor(sqlite_engine, "test", stop), lanes, stop),
         stop,
         utc_now,
+        Changes(sqlite_engine),
         guard=NO_GUARD,
         retention={},
         holder="test",

@@ -19,6 +19,7 @@ from campaigns.states import CampaignState
 from scheduler.clock import runner
 from scheduler.clock.progress import CampaignSummary, Ended, Left, RunSummary
 from scheduler.clock.watch import Watch
+from storage.database.changes import Changes
 from storage.database.engine import Engine, reading, writing
 from storage.sending.lanes import ensure_lanes, pause_lane
 from storage.tables.audience import campaigns, recipients
@@ -131,22 +132,24 @@ async def ended(engine: Engine, campaign_id: int, at: datetime) -> None:
         await connection.execute(over.values(state="completed", ended_at=at))
 
 
-async def test_a_runner_sees_which_run_has_ended_with_its_numbers(engine: Engine) -> None:
+async def test_a_runner_sees_which_run_has_ended_with_its_numbers(engine: Engine, changes: Changes) -> None:
     over = await store_campaign(engine, spec("over"), 3)
     await launched(engine, over, {})
     await launched(engine, await store_campaign(engine, spec("open"), 2), {"hours": 1})
-    watch = Watch(engine, {}, lambda: NOW)
+    watch = Watch(engine, {}, lambda: NOW, changes)
     assert (await watch.look()).ended == ()
     await ended(engine, over, at=NOW)
     assert (await watch.look()).ended == (Ended("over", {"sent": 3}),)
     assert (await watch.look()).ended == ()
 
 
-async def test_a_run_that_began_and_ended_between_two_looks_is_seen_too(engine: Engine) -> None:
+async def test_a_run_that_began_and_ended_between_two_looks_is_seen_too(
+    engine: Engine, changes: Changes
+) -> None:
     before = await store_campaign(engine, spec("before"), 1)
     await launched(engine, before, {})
     await ended(engine, before, at=NOW - timedelta(seconds=1))
-    watch = Watch(engine, {}, lambda: NOW)
+    watch = Watch(engine, {}, lambda: NOW, changes)
     assert (await watch.look()).ended == ()
     short = await store_campaign(engine, spec("short"), 3)
     await launched(engine, short, {})
@@ -157,10 +160,12 @@ async def test_a_run_that_began_and_ended_between_two_looks_is_seen_too(engine: 
     assert [one.campaign for one in (await watch.summary(interrupted=False)).campaigns] == ["short"]
 
 
-async def test_what_a_look_that_broke_off_has_found_is_told_by_the_next(engine: Engine) -> None:
+async def test_what_a_look_that_broke_off_has_found_is_told_by_the_next(
+    engine: Engine, changes: Changes
+) -> None:
     over = await store_campaign(engine, spec("over"), 3)
     await launched(engine, over, {})
-    watch = Watch(engine, {}, lambda: NOW)
+    watch = Watch(engine, {}, lambda: NOW, changes)
     await watch.look()
     await ended(engine, over, at=NOW)
 
