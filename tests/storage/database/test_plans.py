@@ -19,12 +19,20 @@ from scheduler.actions.purge import plan_purge
 from scheduler.clock.launch import launch_due
 from storage.database.engine import Connection, Engine, is_sqlite, open_engine, reading, writing
 from storage.receipts.inbound import InboundMessage, keep_inbound
-from storage.receipts.receipts import doubts, due_receipts, has_orphans, known_message_ids
+from storage.receipts.receipts import (
+    any_doubt,
+    doubts,
+    due_receipts,
+    has_orphans,
+    known_message_ids,
+    next_poll,
+)
 from storage.retention.purge import OldRun, purge_jobs, purge_recipients
 from storage.runs.breaker import Stretch, failing_runs, most_frequent, worst_stretch
 from storage.runs.replies import any_new_answer, mark_answered
 from storage.runs.runs import any_to_finish, complete_runs, is_sending
 from storage.sending.budgets import Reservation, learnt_prices, reserve, reserve_again, settle, used_of
+from storage.sending.coming import next_moment
 from storage.sending.contact_history import (
     NewHistoryRow,
     add_to_history,
@@ -76,6 +84,9 @@ ASKED: dict[str, Callable[[Connection], Awaitable[Any]]] = {
     "claim_due": lambda connection: claim_due(connection, 1, LANE, later(9), 100),
     "has_due_work": lambda connection: has_due_work(connection, LANE, later(9)),
     "due_lanes": lambda connection: due_lanes(connection, [LANE], "me", later(9), no_other_runner=False),
+    "next_moment": lambda connection: next_moment(connection, later(0)),
+    "next_poll": lambda connection: next_poll(connection, [LANE]),
+    "any_doubt": lambda connection: any_doubt(connection, [LANE]),
     "any_sending": lambda connection: any_sending(connection, 1, later(1)),
     "has_orphans": lambda connection: has_orphans(connection, LANE),
     "doubts": lambda connection: doubts(connection, LANE, 500),
@@ -254,6 +265,9 @@ LOOKS: dict[str, Callable[[Connection], Awaitable[Any]]] = {
     "to finish": lambda connection: any_to_finish(connection, later(9)),
     "finish": lambda connection: complete_runs(connection, later(9)),
     "calls": lambda connection: any_sending(connection, 1, later(9)),
+    "later": lambda connection: next_moment(connection, later(9)),
+    "polls": lambda connection: next_poll(connection, [LANE]),
+    "doubts": lambda connection: any_doubt(connection, [LANE]),
 }
 
 
