@@ -18,6 +18,7 @@ from scheduler.clock.launch import launch_due
 from scheduler.engines.embedded import Embedded
 from scheduler.engines.lane_executor import LaneExecutor
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
+from storage.database.changes import Changes
 from storage.database.engine import Engine, writing
 from storage.sending.lanes import ensure_lanes, pause_lane, read_lanes
 from storage.tables.audience import campaigns
@@ -65,7 +66,7 @@ async def lanes(engine: Engine, tmp_path: Path) -> AsyncIterator[dict[str, Lane]
 
 
 @pytest.fixture
-async def duties(engine: Engine, lanes: dict[str, Lane]) -> AsyncIterator[Duties]:
+async def duties(engine: Engine, lanes: dict[str, Lane], changes: Changes) -> AsyncIterator[Duties]:
     stop = asyncio.Event()
     shifts = Embedded(LaneExecutor(engine, "runner test", stop), lanes, stop)
     yield Duties(
@@ -74,6 +75,7 @@ async def duties(engine: Engine, lanes: dict[str, Lane]) -> AsyncIterator[Duties
         shifts,
         stop,
         lambda: later(600),
+        changes,
         guard=NO_GUARD,
         retention={},
         holder="runner test",

@@ -19,6 +19,7 @@ from scheduler.engines.embedded import Embedded
 from scheduler.engines.lane_executor import LaneExecutor
 from scheduler.engines.procrastinate import Queue, install, open_queue, serve
 from scheduler.sending.lanes import Lane, close_lanes, open_lanes
+from storage.database.changes import Changes, noticing_changes
 from storage.database.engine import Engine, open_engine, writing
 from storage.sending.lanes import ensure_lanes
 from tests.acceptance.conftest import SESSION, InMemory
@@ -35,6 +36,7 @@ class Bench:
     shifts: Shifts
     lanes: dict[str, Lane]
     transport: InMemory
+    changes: Changes
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -45,6 +47,7 @@ class Bench:
             self.shifts,
             self.stop,
             utc_now,
+            self.changes,
             guard=NO_GUARD,
             retention={},
             holder="clock",
@@ -73,8 +76,8 @@ async def bench(kind: str, url: str, tmp_path: Path) -> AsyncIterator[Bench]:
         await ensure_lanes(connection, lanes)
     stop = asyncio.Event()
     hands = _embedded if kind.startswith("embedded") else _distributed
-    async with hands(engine, lanes, stop) as shifts:
-        yield Bench(engine, shifts, lanes, transport, stop)
+    async with noticing_changes(engine) as changes, hands(engine, lanes, stop) as shifts:
+        yield Bench(engine, shifts, lanes, transport, changes, stop)
         stop.set()
         await shifts.drain()
     await close_lanes(lanes)
