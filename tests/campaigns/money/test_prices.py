@@ -197,6 +197,17 @@ def test_international_authentication_is_for_businesses_that_say_where_they_are(
     assert cost(Prices([META], None, "+229"), NIGERIA, "marketing") == "0.0516 USD"
 
 
+def test_international_authentication_is_for_another_country_of_the_same_calling_code() -> None:
+    rates = {
+        ("Russia", "authentication", "any"): 40_000,
+        ("Kazakhstan", "authentication", "any"): 18_000,
+        ("Kazakhstan", "authentication_international", "any"): 160_000,
+    }
+    russian = Prices([card(rates)], None, "+7")
+    assert cost(russian, "+77012345678", "authentication") == "0.16 USD"
+    assert cost(russian, "+79161234567", "authentication") == "0.04 USD"
+
+
 def test_a_flat_price_is_for_everything_where_there_is_no_card() -> None:
     prices = Prices([], Money(Decimal(10), "XOF"))
     assert cost(prices, BENIN) == cost(prices, "+999123456", template=False, at=LATE) == "10 XOF"
