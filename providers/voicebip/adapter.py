@@ -24,6 +24,7 @@ from providers.http.client import JSON_HEADERS, Answer, Http, Reply
 from providers.http.failures import REFUSALS as COMMON_REFUSALS
 from providers.http.failures import general_refusal, unanswered
 from providers.http.request import Request, Url
+from providers.meta.codes import kind_of_reported
 from providers.meta.interactive_body import interactive
 from providers.meta.message_body import unsendable as unsendable_at_meta
 from providers.settings import AccountSettings, reveal_key
@@ -121,6 +122,10 @@ class Voicebip(AdapterDefaults):
     async def balance(self, http: Http) -> Balance:
         used = _used(await http.get(USAGE))
         raise UsageError(f"Voicebip reports usage, not the remaining balance. {used}")
+
+    def failure_kind(self, code: str) -> FailureKind | None:
+        """Voicebip's own codes, else Meta's: what is behind it passes them on."""
+        return CODES.get(code) or kind_of_reported(code)
 
     def verify(self, request: WebhookRequest) -> bool:
         return is_signed(request, reveal_key(self._account.webhook_secret, "webhook_secret"))

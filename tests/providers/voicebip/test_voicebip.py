@@ -142,3 +142,18 @@ def test_a_spoiled_webhook_is_read_as_far_as_it_goes(case: Any, data: st.DataObj
 def test_a_webhook_thousands_of_levels_deep_is_no_trouble():
     deep = b"[" * 100_000 + b"]" * 100_000
     assert ADAPTER.parse_webhook(WebhookRequest("", {}, deep, datetime(2026, 1, 1, tzinfo=UTC))) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("INSUFFICIENT_BALANCE", FailureKind.CAMPAIGN),
+        ("131050", FailureKind.OPTED_OUT),
+        ("131047", FailureKind.USE_TEMPLATE),
+        ("SOMETHING_NEW", None),
+    ],
+)
+def test_a_failure_that_is_reported_later_means_what_it_means_in_an_answer(
+    code: str, kind: FailureKind | None
+):
+    assert ADAPTER.failure_kind(code) is kind
