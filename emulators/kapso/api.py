@@ -31,7 +31,7 @@ from emulators.kapso.legacy import LegacyApi
 from emulators.kapso.legacy_requests import invalid
 from emulators.ledger import Entry, Ledger, digest
 from emulators.meta.errors import refused
-from emulators.meta.events import account_update, change_template
+from emulators.meta.events import account_update, change_template, of_account
 from emulators.meta.numbers import Numbers
 from emulators.meta.standing import Standing
 from emulators.meta.templates import Templates
@@ -142,7 +142,7 @@ class Kapso:
             raise invalid("A template is an object with name and language")
         template, updates = change_template(self._templates, body, self._clock())
         for update in updates:
-            self.deliveries.later(0, update)
+            self.deliveries.later(0, of_account(update, WABA_ID))
         return Json({"status": "ok", "template": template.view("")})
 
     async def _change_account(self, request: Request) -> Response:
@@ -150,7 +150,8 @@ class Kapso:
         if not isinstance(body, dict):
             raise invalid("An event is an object with event")
         self._standing.change(body)
-        self.deliveries.later(0, account_update(body, self._clock(), WABA_ID))
+        update = account_update(body, self._clock(), WABA_ID)
+        self.deliveries.later(0, of_account(update, WABA_ID))
         return Json({"status": "ok"})
 
     async def _change_media(self, request: Request) -> Response:

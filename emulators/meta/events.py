@@ -206,6 +206,12 @@ def account_update(value: dict[str, Any], now: float, waba_id: str = WABA_ID) ->
     return update("account_update", {**({"waba_info": about} if partner else {}), **value}, now)
 
 
+def of_account(body: bytes, waba_id: str) -> bytes:
+    """The same updates of another business account."""
+    whole = orjson.loads(body)
+    return orjson.dumps({**whole, "entry": [{**entry, "id": waba_id} for entry in whole["entry"]]})
+
+
 def join(bodies: Sequence[bytes]) -> bytes:
     """Several updates in one body."""
     if len(bodies) == 1:

@@ -87,18 +87,20 @@ def report_of(message_id: str, status: str, message: Mapping[str, Any]) -> Repor
     newest: Mapping[str, Any] = next((each for each in reversed(history) if each.get("status") == status), {})
     error = next(iter(tables(newest.get("errors"))), {})
     code = error_code(error)
-    pricing = next((table(each["pricing"]) for each in reversed(history) if "pricing" in each), {})
+    pricing = next((found for each in reversed(history) if (found := table(each.get("pricing")))), {})
     return Report(
         message_id,
         status,
         state,
         at=moment(newest.get("timestamp"), message.get("timestamp"), message.get("updated_at")),
         reason=error_text(error) or None,
-        cost=charge_of(pricing),
+        cost=charge_of(pricing, state),
         times=_times(history),
         code=None if code is None else str(code),
         reference=first_text(*(each.get("biz_opaque_callback_data") for each in (message, *history))),
-        billed=billed(pricing, phone(message.get("to"), *(each.get("recipient_id") for each in history))),
+        billed=billed(
+            pricing, phone(message.get("to"), *(each.get("recipient_id") for each in history)), state
+        ),
     )
 
 

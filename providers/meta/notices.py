@@ -66,9 +66,12 @@ LIMITS: Final = ("business_capability_update", "phone_number_quality_update")
 LONGEST_NOTICE: Final = 500
 
 
-def notice_of(field: str, value: dict[str, Any], at: datetime | None, ours: str | None) -> Notice:
+def notice_of(
+    field: str, value: dict[str, Any], at: datetime | None, ours: str | None, entry_id: str | None
+) -> Notice:
     """One update. `ours`: the id of our WhatsApp business account, if it is known: what an update says of another one,
-    of the same app or partner, has no effect."""
+    of the same app or partner, has no effect. `entry_id`: of the entry it came in; with an update about a template,
+    the account's."""
     subject = SUBJECTS[field]
     event = first_text(value.get("event")) or ""
     undoes = UNDOES.get(event) if field == _ACCOUNT else None
@@ -78,7 +81,7 @@ def notice_of(field: str, value: dict[str, Any], at: datetime | None, ours: str 
         str(value.get(subject) or ""),
         _text(value, subject),
         at,
-        effect if _is_ours(value, ours) else None,
+        effect if _is_ours(value, ours, entry_id if "template" in field else None) else None,
         first_text(value.get("message_template_language")),
         _changed_to(effect, event, value),
         undoes,
@@ -99,8 +102,8 @@ def _changed_to(effect: Effect | None, event: str, value: dict[str, Any]) -> str
             return None
 
 
-def _is_ours(value: dict[str, Any], ours: str | None) -> bool:
-    about = first_text(table(value.get("waba_info")).get("waba_id"))
+def _is_ours(value: dict[str, Any], ours: str | None, entry_id: str | None) -> bool:
+    about = first_text(table(value.get("waba_info")).get("waba_id"), entry_id)
     return about is None or ours is None or about == ours
 
 

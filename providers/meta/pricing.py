@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from campaigns.money.costs import NO_CURRENCY, Money
+from campaigns.states import JobState
 from providers.events import Billed, FreeEntry
 from providers.values import first_text, moment, table
 from providers.values import phone as phone_in
@@ -22,19 +23,22 @@ REFERRAL: Final = "referral_conversion"
 NOTHING: Final = Money(Decimal(0), NO_CURRENCY)
 
 
-def charge_of(pricing: Mapping[str, Any]) -> Money | None:
-    """Zero for a message that is not billed; None for one that is, or if unknown."""
+def charge_of(pricing: Mapping[str, Any], state: JobState | None) -> Money | None:
+    """Zero for a message that is not billed; None for one that is, or if unknown. Meta charges what is delivered: a
+    message that failed costs nothing, whatever its earlier statuses named."""
+    if state is JobState.FAILED:
+        return NOTHING
     kind = pricing.get("type")
     is_named_free = isinstance(kind, str) and kind.startswith("free_")
     is_free = is_named_free or (kind != "regular" and pricing.get("billable") is False)
     return NOTHING if is_free else None
 
 
-def billed(pricing: Mapping[str, Any], phone: str | None) -> Billed | None:
+def billed(pricing: Mapping[str, Any], phone: str | None, state: JobState | None) -> Billed | None:
     """What a billed message to `phone` is charged as; `marketing_lite` has marketing's rates. A status to a user id
     names no phone."""
     category = pricing.get("category")
-    if charge_of(pricing) is not None or not isinstance(category, str):
+    if charge_of(pricing, state) is not None or not isinstance(category, str):
         return None
     return Billed(category.replace("-", "_").removesuffix("_lite"), phone)
 

@@ -22,7 +22,7 @@ from providers.meta.inbound import call_in, inbound_in
 from providers.meta.notices import SUBJECTS, notice_of
 from providers.meta.people import user_id_of, user_ids_in
 from providers.meta.pricing import billed, charge_of, free_entry_in
-from providers.values import each_apart, first_text, moment, phone, table, tables
+from providers.values import each_apart, first_text, first_text_or_number, moment, phone, table, tables
 
 STATUSES: Final = {
     "accepted": JobState.ACCEPTED,
@@ -81,7 +81,7 @@ def _events(
         read = partial(call_in, at=at, number=_number(value), ours=ours)
         yield from each_apart(tables(value.get("calls")), read)
     elif field in SUBJECTS:
-        yield notice_of(field, value, at, ours)
+        yield notice_of(field, value, at, ours, first_text_or_number(entry.get("id")))
     else:
         yield NotUnderstood(f"field {field}")
 
@@ -92,16 +92,17 @@ def _status(status: dict[str, Any], number: str | None) -> list[Event]:
         return []
     code, reason = _failure(status)
     pricing = table(status.get("pricing"))
+    state = STATUSES.get(name)
     report = Report(
         message_id,
         name,
-        STATUSES.get(name),
+        state,
         moment(status.get("timestamp")),
         reason=reason,
-        cost=charge_of(pricing),
+        cost=charge_of(pricing, state),
         code=code,
         reference=first_text(status.get("biz_opaque_callback_data")),
-        billed=billed(pricing, phone(status.get("recipient_id"))),
+        billed=billed(pricing, phone(status.get("recipient_id")), state),
     )
     free = free_entry_in(status, number) if "conversation" in status else None
     return [report, free] if free else [report]

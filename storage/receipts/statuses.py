@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from campaigns.money.costs import Money, from_micros
-from campaigns.states import JobState, advance
+from campaigns.states import RANK, JobState, advance
 from storage.database.bulk import among, fetch_rows, table_of
 from storage.database.engine import lock_names
 from storage.receipts.unmatched import (
@@ -185,7 +185,7 @@ async def _advance(
     odd: list[dict[str, Any]] = []
     for report in reports:
         for job in named.get(report.message_id, ()):
-            _note_facts(job.changes, report)
+            _note_facts(job, report)
             if report.state is None or advance(job.state, report.state) is job.state:
                 odd += _oddities(job, report, source, now)
                 continue
@@ -260,15 +260,24 @@ def _back(reached: Sequence[Reached]) -> list[int]:
     return [job.id for job in reached if job.had_failed and "state" in job.changes]
 
 
-def _note_facts(changes: dict[str, Any], report: Reported) -> None:
+def _note_facts(job: Reached, report: Reported) -> None:
     """Add the times and the price that the report names."""
+    changes = job.changes
     if report.at is not None and report.state in _TIMES:
         changes[_TIMES[report.state]] = to_millis(report.at)
     for state, at in report.times:
         if state in _TIMES:
             changes[_TIMES[state]] = to_millis(at)
-    if report.cost is not None:
+    if report.cost is not None and not _is_overruled(job.state, report.state):
         changes["cost_micros"], changes["currency"] = report.cost.micros, report.cost.currency
+
+
+def _is_overruled(state: JobState, reported: JobState | None) -> bool:
+    """Whether a stronger report decides about the price: a failure over what was named before it, an arrival over a
+    failure."""
+    if JobState.FAILED not in (state, reported) or reported not in RANK:
+        return False
+    return RANK.get(state, 0) > RANK[reported]
 
 
 def _enter(job: Reached, state: JobState, report: Reported) -> None:

@@ -95,6 +95,7 @@ class Shop:
 
     async def hear(self, body: bytes) -> None:
         """A webhook of the emulator arrives and is processed."""
+        body = events.of_account(body, WABA[self.provider])
         signed = kapso_sign(body, "test-key") if self.provider == "kapso" else events.sign(body, "test-key")
         answer = await self.hooks.post(body, "shop", {name.lower(): value for name, value in signed.items()})
         assert answer.status_code == 200, answer.text

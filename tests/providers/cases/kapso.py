@@ -682,6 +682,7 @@ WEBHOOKS = [
                 "More than 24 hours have passed since the recipient last replied",
                 times=((JobState.SENT, at(1730093100)),),
                 code="131047",
+                cost=NOTHING,
             )
         ],
     ),

@@ -101,6 +101,7 @@ WEBHOOKS = [
                 AT,
                 reason="Not delivered: To keep the ecosystem healthy",
                 code="131049",
+                cost=NOTHING,
             )
         ],
     ),
@@ -290,6 +291,7 @@ WEBHOOKS = [
                 AT,
                 reason="The person's app cannot receive this message.",
                 code="1026",
+                cost=NOTHING,
             )
         ],
     ),

@@ -15,10 +15,12 @@ from campaigns.message.content import Content, MessageType, Template
 from campaigns.outcomes import FailureKind, Refused
 from campaigns.states import JobState
 from providers.adapter import Call, Doubt, Found, Lookup, Unseen
-from providers.events import WebhookRequest
+from providers.events import Billed, WebhookRequest
 from providers.http.client import Http
 from providers.kapso.adapter import Kapso
 from providers.kapso.settings import KapsoAccount
+from providers.kapso.webhooks import report_of
+from providers.meta.pricing import NOTHING
 from tests.providers.contract import SECRET_PLACE
 
 ANN, BEN = "+12025550123", "+12025550124"
@@ -388,3 +390,17 @@ def test_what_each_api_can_do():
     assert (current.echoes_reference, current.looks_up) == (True, False)
     assert Kapso.capabilities == current
     assert MessageType.STICKER in current.types - legacy.types
+
+
+def test_a_price_is_not_lost_to_a_later_status_without_one() -> None:
+    pricing = {"billable": True, "type": "regular", "category": "marketing"}
+    sent, delivered = {"status": "sent", "pricing": pricing}, {"status": "delivered", "pricing": None}
+    report = report_of("wamid.1", "delivered", {"kapso": {"statuses": [sent, delivered]}})
+    assert report.billed == Billed("marketing", None)
+
+
+def test_a_message_that_fails_after_it_was_sent_is_not_charged() -> None:
+    pricing = {"billable": True, "type": "regular", "category": "marketing"}
+    history = [{"status": "sent", "pricing": pricing}, {"status": "failed", "errors": [{"code": 131049}]}]
+    report = report_of("wamid.1", "failed", {"kapso": {"statuses": history}})
+    assert (report.cost, report.billed) == (NOTHING, None)

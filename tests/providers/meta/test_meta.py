@@ -20,6 +20,7 @@ from providers.events import Effect, Inbound, Notice, Report, WebhookRequest
 from providers.meta.adapter import Meta
 from providers.meta.codes import CODES, kind_of, note_of
 from providers.meta.message_body import envelope
+from providers.meta.pricing import NOTHING
 from providers.meta.settings import MetaAccount
 from tests.providers.cases.meta_answers import DOCUMENTED
 from tests.providers.contract import Table, http_for, table_of
@@ -123,7 +124,7 @@ def test_one_odd_update_does_not_cost_the_others(table: Table) -> None:
     events = parsed(table, body(7, {"changes": 3}, entry(statuses=[*odd, good, strange, good])))
     assert events == [
         Report("wamid.1", "read", JobState.READ, NOON),
-        Report("wamid.2", "failed", JobState.FAILED),
+        Report("wamid.2", "failed", JobState.FAILED, cost=NOTHING),
         Report("wamid.1", "read", JobState.READ, NOON),
     ]
 
@@ -197,6 +198,31 @@ def test_an_event_of_the_account_ends_what_another_one_began(
     value = {"event": event, "ban_info": {"waba_ban_state": "REINSTATE"}}
     [notice] = parsed(table, body({"id": "1", "changes": [{"field": "account_update", "value": value}]}))
     assert (notice.effect, notice.undoes) == (Effect.ACCOUNT_BACK, undoes)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("message_template_status_update", {"event": "PAUSED"}),
+        ("message_template_status_update", {"event": "APPROVED"}),
+        ("template_category_update", {"previous_category": "UTILITY", "new_category": "MARKETING"}),
+    ],
+)
+@pytest.mark.parametrize(("about", "ours"), [("7", True), ("8", False), (None, True)])
+def test_a_template_of_another_business_account_is_not_ours(
+    table: Table, field: str, value: dict[str, Any], about: str | None, ours: bool
+) -> None:
+    known = replace(table, account={**table.account, "business_account_id": "7"})
+    change = {"field": field, "value": {"message_template_name": "welcome", **value}}
+    [notice] = parsed(known, body({"id": about, "changes": [change]}))
+    assert (notice.effect is not None) is ours
+
+
+def test_a_message_that_fails_after_it_was_sent_is_not_charged(table: Table) -> None:
+    """Meta charges what is delivered, and names no price with a failure."""
+    stamp = {"id": "wamid.1", "timestamp": str(int(NOON.timestamp()))}
+    [failed] = parsed(table, body(entry(statuses=[{**stamp, "status": "failed"}])))
+    assert failed.cost == NOTHING
 
 
 @pytest.mark.parametrize("place", ["value", "entry"])

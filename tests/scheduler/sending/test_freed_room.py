@@ -289,6 +289,18 @@ async def test_a_failed_message_costs_what_the_provider_names(world: World) -> N
     await check(world)
 
 
+async def test_a_price_named_before_a_failure_is_not_owed_in_whatever_order_they_come(world: World) -> None:
+    await world.begin(DAY, people=3)
+    await world.drain(Accepted(""))
+    await world.report(1, JobState.SENT, usd("0.05"))
+    await world.report(1, JobState.FAILED, usd("0"))
+    await world.report(2, JobState.FAILED, usd("0"))
+    await world.report(2, JobState.SENT, usd("0.05"))
+    await world.report(3, JobState.DELIVERED, usd("0.04"))
+    assert await world.used() == Decimal("0.04")
+    await check(world)
+
+
 async def test_a_provider_that_charges_more_overshoots_by_at_most_the_calls_under_way(world: World) -> None:
     """Three calls at 0.05 each are under way when the first one's price is known to be 0.20."""
     await world.begin({"budget": {"per_day": "1.00", "currency": "USD"}}, people=40, senders=1)
