@@ -194,7 +194,7 @@ class AccountSettings(BaseModel):
             return None
         from campaigns.phones.phone import calling_code
 
-        return calling_code(home)
+        return "+77" if home == "KZ" else calling_code(home)  # Russia has +7 too
 
     @field_validator("base_url")
     @classmethod

@@ -162,12 +162,10 @@ class Prices:
     def _card_on(self, day: date) -> RateCard | None:
         return next((card for card in reversed(self._cards) if card.effective_from <= day), None)
 
-    def _is_abroad(self, phone: str, markets: tuple[str, ...]) -> bool:
+    def _is_abroad(self, markets: tuple[str, ...]) -> bool:
         """Whether international rates may apply. Countries share a calling code, such as Russia and Kazakhstan +7."""
         home = self._home_code
-        if not home:
-            return False
-        return not phone.startswith(home) or markets[:1] != markets_of(home)[:1]
+        return home is not None and markets[:1] != markets_of(home)[:1]
 
     def _look_up(self, phone: str, category: str, window_open: bool, day: date) -> Price | None:
         card = self._card_on(day)
@@ -175,7 +173,7 @@ class Prices:
             return None
         markets = markets_of(phone)
         micros = None
-        if category == AUTHENTICATION and self._is_abroad(phone, markets):
+        if category == AUTHENTICATION and self._is_abroad(markets):
             micros = card.micros(markets, INTERNATIONAL, window_open=window_open, on=day)
         if micros is None:
             micros = card.micros(markets, category, window_open=window_open, on=day)

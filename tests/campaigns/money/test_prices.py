@@ -15,6 +15,7 @@ from campaigns.money.costs import Money
 from campaigns.money.markets import known_market, markets_of, nearest_market
 from campaigns.money.prices import IN_WINDOW, Price, Prices, RateCard
 from campaigns.money.rate_files import read_rates
+from providers.settings import AccountSettings
 from tests.support.cases import each
 from tests.support.paths import ROOT
 
@@ -206,6 +207,11 @@ def test_international_authentication_is_for_another_country_of_the_same_calling
     russian = Prices([card(rates)], None, "+7")
     assert cost(russian, "+77012345678", "authentication") == "0.16 USD"
     assert cost(russian, "+79161234567", "authentication") == "0.04 USD"
+    settings = AccountSettings(
+        adapter="x", base_url="https://x", api_key="env:X", authentication_international_from="KZ"
+    )
+    kazakh = Prices([card(rates)], None, settings.home_code)
+    assert cost(kazakh, "+77012345678", "authentication") == "0.018 USD"
 
 
 def test_a_flat_price_is_for_everything_where_there_is_no_card() -> None:
