@@ -110,9 +110,11 @@ async def _join(
 ) -> str:
     hashed = await hash_password(password, name)
     async with writing(engine) as connection:
-        await lock_names(connection, [f"user {name}"])
+        await lock_names(connection, ["users", f"user {name}"])
         if not await store.take_invitation(connection, _digest(token), now()):
             raise _no_invitation()
+        if not await store.any_user(connection):  # each start until now has printed a link
+            await store.end_invitations(connection, Role.ADMIN)
         user_id = await store.add_user(connection, name, role, hashed, now())
         if user_id is None:
             raise InvalidInput(f"There is a user {name} already.", hint="Choose another name.")

@@ -57,7 +57,7 @@ class DatabaseSettings(BaseModel):
     @field_validator("url")
     @classmethod
     def _known_kind(cls, value: str) -> str:
-        if not re.match(r"(sqlite|postgresql)(\+\w+)?://", value):
+        if not re.match(r"(sqlite(\+\w+)?://(/|$)|postgresql(\+\w+)?://)", value):
             raise ValueError("a database is written as sqlite:///FILE or postgresql://USER@HOST/NAME")
         return value
 

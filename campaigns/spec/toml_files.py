@@ -117,9 +117,39 @@ def explain(
 ) -> SpecError:
     """Every problem that pydantic found, a line each; `within`: where in the file the model's part begins. `hide`: a
     value may be a misplaced secret, so only its type is shown."""
-    found = [_fault(detail, model, within, hide) for detail in error.errors()]
+    found = [_fault(detail, model, within, hide) for detail in _without_members(error.errors())]
     lines = [f"{file.place(fault.key)}: {fault.message}" for fault in found]
     return SpecError("\n".join(dict.fromkeys(lines)), faults=tuple(dict.fromkeys(found)))
+
+
+_MEMBER: Final = r"(list|dict|literal|str-enum)\[.+\]"
+"""How pydantic calls a member of a union, as if it were a key."""
+
+
+def _without_members(details: Sequence[ErrorDetails]) -> Sequence[ErrorDetails]:
+    """Without the members of unions: of all that are refused the one that the value is nearest to, and the values of
+    several that name theirs together."""
+    found: dict[Loc, ErrorDetails] = {}
+    for detail in details:
+        loc = tuple(part for part in detail["loc"] if not re.fullmatch(_MEMBER, str(part)))
+        former = found.get(loc)
+        if former and {former["type"], detail["type"]} <= {"enum", "literal_error"}:
+            values = re.findall(r"'[^']*'", f"{former['ctx']['expected']} {detail['ctx']['expected']}")
+            shown = f"Input should be {', '.join(values[:-1])} or {values[-1]}"
+            found[loc] = {**former, "msg": shown}
+        elif former is None or loc == detail["loc"]:
+            found[loc] = {**detail, "loc": loc}
+    members = [detail["loc"][: _member_at(detail["loc"])] for detail in details if _member_at(detail["loc"])]
+    return [
+        detail
+        for loc, detail in found.items()
+        if not (loc in members and any(len(other) > len(loc) and other[: len(loc)] == loc for other in found))
+    ]
+
+
+def _member_at(loc: Loc) -> int:
+    """0: none."""
+    return next((at for at, part in enumerate(loc) if re.fullmatch(_MEMBER, str(part))), 0)
 
 
 @contextmanager

@@ -102,6 +102,11 @@ async def take_invitation(connection: AsyncConnection, digest: str, now: datetim
     return taken.rowcount == 1
 
 
+async def end_invitations(connection: AsyncConnection, role: str) -> None:
+    """Those of this role open no door any more."""
+    await connection.execute(delete(invitations).where(invitations.c.role == role))
+
+
 async def add_session(
     connection: AsyncConnection, digest: str, user_id: int, now: datetime, address: str
 ) -> None:

@@ -25,7 +25,7 @@ def status(context: Context, as_json: bool) -> None:
     if as_json:
         print_json(found.json)
         return
-    print_table(None, ("name", "state", ">sent", "next", "held by"), [_row(line) for line in found.campaigns])
+    print_table(None, ("name", "state", ">done", "next", "held by"), [_row(line) for line in found.campaigns])
     for pause in found.paused_lanes:
         until = f"until {shown_time(pause.until)}" if pause.until else "until it recovers or is resumed"
         print_sentence(f"{pause.lane} is paused {until}: {pause.reason}")

@@ -113,6 +113,10 @@ def test_a_secret_is_never_shown(file: Path, monkeypatch: pytest.MonkeyPatch) ->
         ('[databse]\nurl = "x"\n', "line 1: databse is not known. Did you mean database?"),
         ('[database]\nurll = "x"\n', "line 2: database.urll is not known. Did you mean database.url?"),
         ('[database]\nurl = "mysql://x"\n', "line 2: database.url: a database is written as"),
+        (
+            '[database]\nurl = "sqlite://x.db"\n',
+            "line 2: database.url: a database is written as sqlite:///FILE",
+        ),
         ("[database]\nurl = 3\n", "line 2: database.url: input should be a valid string"),
         ('[providers.ourvoice]\napi_key = "env:K"\n', "line 1: providers.ourvoice.adapter is missing"),
         ('[providers.x]\nadapter = "ourvoise"\n', "line 2: providers.x.adapter is not a known adapter."),

@@ -207,7 +207,11 @@ def test_a_list_with_a_consent_column_requires_consent(
             1,
             "name: use lower-case letters, digits, - and _, such as spring-sale, not 'Spring Sale'.",
         ),
-        ('category = "promo"\n' + HEAD + BODY, 1, "input should be 'marketing', 'utility'"),
+        (
+            'category = "promo"\n' + HEAD + BODY,
+            1,
+            "category: input should be 'marketing', 'utility', 'authentication', 'service' or 'auto', not 'promo'.",
+        ),
         (HEAD + "[content]\n", 4, "there is nothing to send"),
         (HEAD + '[content]\ntext = "  "\n', 4, "there is nothing to send"),
         (HEAD + '[content]\nimages = [{ url = "ftp://x/a.png" }]\n', 5, "an address starts with https://"),

@@ -84,6 +84,22 @@ async def test_the_first_link_makes_one_admin(engine: AsyncEngine, watch: Watch)
         await accept_invitation(engine, token, "eve", PASSWORD, ADDRESS, now=watch)
 
 
+async def test_each_start_prints_a_link_until_one_has_made_the_admin(
+    engine: AsyncEngine, watch: Watch
+) -> None:
+    links = [await first_invitation(engine, now=watch) for _ in range(3)]
+    colleague = await invite_user(engine, Role.VIEWER, now=watch)
+    came = await asyncio.gather(
+        *(
+            accept_invitation(engine, link or "", name, PASSWORD, ADDRESS, now=watch)
+            for link, name in zip(links, ("ada", "bob", "eve"), strict=True)
+        ),
+        return_exceptions=True,
+    )
+    assert sorted(isinstance(each, str) for each in came) == [False, False, True]
+    assert await accept_invitation(engine, colleague, "joan", PASSWORD, ADDRESS, now=watch)
+
+
 async def test_of_two_who_open_a_link_at_once_one_gets_in(engine: AsyncEngine, watch: Watch) -> None:
     token = await first_invitation(engine, now=watch)
     assert token is not None
