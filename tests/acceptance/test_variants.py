@@ -29,6 +29,7 @@ from scheduler.clock.watch import Watch
 from scheduler.receipts.inbox import mark_answers
 from scheduler.sending.deciding import NEVER
 from scheduler.sending.lanes import open_lanes
+from storage.database.changes import noticing_changes
 from storage.database.engine import Engine, reading, writing
 from storage.runs.variants import running_experiment, store_winner
 from storage.sending.intents import Deferral, defer_or_skip
@@ -133,8 +134,9 @@ async def test_a_run_does_not_end_between_the_end_of_the_test_and_the_choice_of_
     assert launched_at
     lanes = open_lanes({"ourvoice": world.account}, transport=world.transport)
 
-    def is_idle(at: datetime) -> Any:
-        return Watch(world.engine, lanes, lambda: at).idle(timedelta())
+    async def is_idle(at: datetime) -> Any:
+        async with noticing_changes(world.engine) as changes:
+            return await Watch(world.engine, lanes, lambda: at, changes).idle(timedelta())
 
     assert await is_idle(launched_at + AFTER - timedelta(seconds=1))
     assert not await is_idle(launched_at + AFTER)
