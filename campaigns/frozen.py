@@ -92,7 +92,8 @@ def _methods(cls: type[Any]) -> dict[str, Callable[..., Any]]:
 
 
 def _initializer(cls: type[Any], own: Sequence[Field[Any]]) -> Callable[..., None]:
-    """The `__init__` of a dataclass with these fields, in a third of the time: without annotations."""
+    """The `__init__` of a dataclass with these fields, without annotations: to go over the fields a second time, as
+    `dataclass` would, costs a hundredth of a short command."""
     known: dict[str, Any] = {"_made": MISSING}
     parameters, lines = ["self"], []
     for each in own:
