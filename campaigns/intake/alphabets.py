@@ -61,13 +61,13 @@ WESTERN: Final = (
     _language("Catalan", "àçéèíïóòúü·", r"ç(?![aou]|$)", r"^ç", r"[àèéíïóòúü].*[àèéíïóòú]", r"[wk]"),
     _language("Dutch", "éèëïöü", r"(?<![aeiou])[ëï]", r"[éèëïöü][éèëïöü]", r"è[aeiou]"),
     _language("a Nordic language", "åäöæøé", r"[åäöæø][åäöæø]|[qz]", r"[eou]ä", r"[aeou][ö]"),
-    _language("Icelandic", "áæéíðóöþúý", r"^ð", r"[aeiouyáæéíóöúý]þ", r"þ$",
+    _language("Icelandic", "áæéíðóöþúý", r"^ð|nð", r"[aeiouyáæéíóöúý]þ", r"þ$",
         r"[cqwz]", r"[áéíóúý][áéíóúý]", r"[aeiouyáéíóúýöæ]{3}"),
 )  # fmt: skip
 """The languages of cp1252. A list may mix them."""
 
 _HACEKS: Final = (
-    rf"{_NO_SYLLABLE}[čšžřďťňđ](?:{_CONSONANT}|$)", r"[iy]č[rvlmgdfbpcz]",
+    rf"(?!^š[kt]){_NO_SYLLABLE}[čšžřďťňđ](?:{_CONSONANT}|$)", r"[iy]č[rvlmgdfbpcz]",
     r"[čšžřďťň]([bcdfglmnprstvz])\1", r"oi", r"[qwx]", r"ď(s(?!tv)|[cdrlfgzjpbv])",
     r"(?<![aeiouyáéíóúýěů])ň(?![aeiouyáéíóúý])",
     rf"(?:^|[{_VOWEL}])[ŕĺ]|[ŕĺ](?:[{_VOWEL}]|$)", r"^ů|[aeiouyáéíóúýě]ů", r"(?<![dtnbpmvf])ě|ě[aeiouáéíóúýů]",

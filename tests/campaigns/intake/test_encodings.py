@@ -89,6 +89,19 @@ def test_no_list_is_read_wrong(data: st.DataObject) -> None:
         assert encoded.decode("cp1252") == text
 
 
+@each(
+    "names, encoding",
+    [
+        ("Šimek Škoda", "mac-latin2"),
+        ("Aleš Dušan Škoda", "cp852"),
+        ("Žarko Dušan Janša", "cp1257"),
+    ],
+)
+def test_no_short_list_is_read_wrong(names: str, encoding: str) -> None:
+    """Which random lists were."""
+    assert doubt_about(foreign_chunks([names.encode(encoding)])) is not None
+
+
 PLACES = {
     "fr": ["cp850", "cp437", "mac-roman", "iso8859-15"],
     "es": ["cp850", "cp437", "mac-roman"],
